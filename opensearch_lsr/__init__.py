@@ -1,0 +1,38 @@
+"""Inference-free learned sparse retrieval for OpenSearch.
+
+The names below are loaded on first use, so that ``import opensearch_lsr`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opensearch_lsr.cluster.deployment import deploy as deploy
+    from opensearch_lsr.document_encoder import DocumentEncoder as DocumentEncoder
+    from opensearch_lsr.errors import LSRError as LSRError
+    from opensearch_lsr.query_encoder import QueryEncoder as QueryEncoder
+
+_HOMES = {
+    "DocumentEncoder": "opensearch_lsr.document_encoder",
+    "LSRError": "opensearch_lsr.errors",
+    "QueryEncoder": "opensearch_lsr.query_encoder",
+    "deploy": "opensearch_lsr.cluster.deployment",
+}
+__all__ = ["DocumentEncoder", "LSRError", "QueryEncoder", "__version__", "deploy"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("opensearch-lsr")
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

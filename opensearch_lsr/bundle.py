@@ -1,0 +1,219 @@
+"""The encoder bundle: the folder that is deployed.
+
+::
+
+    onnx/model.onnx   [batch, sequence] ids and mask → [batch, vocabulary] float32, pooled and activated
+    tokenizer.json    with its truncation written in
+    idf.json          weight of every token, special tokens 0 (absent for a bi-encoder: ``query: encoder``)
+    lsr.json          what it is: name, version, activation, max length, quantisation, parity, fingerprints
+    README.md         the model card
+
+Two fingerprints (SHA-256) say what may be compared: vectors only with vectors of the same *document* fingerprint
+(ONNX + tokenizer), queries only with the same *query* fingerprint (tokenizer + table).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearch_lsr import token_weights
+from opensearch_lsr.errors import BundleError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SCHEMA_VERSION = 1
+DEFAULT = Path(__file__).parent / "default_encoder"
+ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
+_HUB_FILES = [ONNX, ONNX + "_data", TOKENIZER, TABLE, CONFIG, CARD]
+
+
+@dataclass(frozen=True)
+class Config:
+    """``lsr.json``. Lengths are in tokens, special tokens included; fingerprints are SHA-256 in hex."""
+
+    name: str
+    version: str
+    activation: str
+    max_length: int
+    vocab_size: int
+    query: str
+    opset: int
+    quantization: str
+    document_fingerprint: str
+    query_fingerprint: str
+    word_form: bool
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk: its folder and what ``lsr.json`` says of it."""
+
+    path: Path
+    config: Config
+
+    @classmethod
+    def open(cls, name_or_path: str | Path) -> Bundle:
+        """Open and check a bundle.
+
+        Raises:
+            BundleError: naming the file that is missing, partial or damaged.
+        """
+        path = resolve(name_or_path)
+        config = _read_config(path / CONFIG)
+        needed = [ONNX, TOKENIZER] + ([TABLE] if config.query == "table" else [])
+        for name in needed:
+            if not (path / name).is_file():
+                raise BundleError(f"{path}: {name} is missing; export the bundle again")
+        return cls(path, config)
+
+    @property
+    def onnx(self) -> Path:
+        return self.path / ONNX
+
+    @property
+    def document_key(self) -> str:
+        """The first 8 digits of the document fingerprint, as used in the names of what is deployed."""
+        return self.config.document_fingerprint[:8]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return load_tokenizer(self.path / TOKENIZER)
+
+    @cached_property
+    def weights(self) -> token_weights.TokenWeights:
+        """The query-side table, checked against the vocabulary.
+
+        Raises:
+            BundleError: for a bi-encoder, which has none, and for a table that does not fit.
+        """
+        if self.config.query != "table":
+            raise BundleError(f"{self.path}: a bi-encoder bundle (query: encoder) has no token weights")
+        table = token_weights.load(self.path / TABLE)
+        vocabulary = self.tokenizer.get_vocab(with_added_tokens=True)
+        token_weights.check(table, vocabulary, special_tokens(self.tokenizer), str(self.path / TABLE))
+        return table
+
+    def verify(self) -> None:
+        """Compare the files with their fingerprints: what is deployed must be what was exported.
+
+        Raises:
+            BundleError: when a file changed since the export.
+        """
+        tokenizer = (self.path / TOKENIZER).read_text(encoding="utf-8")
+        if document_fingerprint(self.onnx, tokenizer) != self.config.document_fingerprint:
+            raise BundleError(
+                f"{self.path}: {ONNX} or {TOKENIZER} is not what was exported (fingerprint differs); export again"
+            )
+        if self.config.query == "table" and query_fingerprint(tokenizer, self.weights) != self.config.query_fingerprint:
+            raise BundleError(
+                f"{self.path}: {TOKENIZER} or {TABLE} is not what was exported (fingerprint differs); export again"
+            )
+
+
+def resolve(name_or_path: str | Path) -> Path:
+    """The folder of a bundle: ``"default"`` (shipped), a path, or the name of a Hub repository (``owner/name``).
+
+    Raises:
+        BundleError: when there is no such folder and no such repository.
+    """
+    if str(name_or_path) == "default":
+        return DEFAULT
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return path
+    text = str(name_or_path)
+    if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
+        raise BundleError(f"{text}: no such folder; give a bundle's folder, a Hub name (owner/name) or 'default'")
+    return _from_hub(text)
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise BundleError(f"{name}: no such folder, and the Hub did not give it ({type(error).__name__})") from error
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a ``tokenizer.json``.
+
+    Raises:
+        BundleError: when the file is missing or damaged.
+    """
+
+    if not path.is_file():
+        raise BundleError(f"{path}: not found")
+    return parse_tokenizer(path.read_text(encoding="utf-8"), str(path))
+
+
+def parse_tokenizer(text: str, source: str) -> Tokenizer:
+    """Read a tokenizer from its JSON; ``source`` is named when it is damaged.
+
+    Raises:
+        BundleError: when the text is no tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # tokenizers raises bare Exception
+        raise BundleError(f"{source}: not a tokenizer ({error})") from error
+
+
+def special_tokens(tokenizer: Tokenizer) -> list[str]:
+    """The tokens marked special, such as [CLS]: they weigh 0 on both sides."""
+    return [added.content for added in tokenizer.get_added_tokens_decoder().values() if added.special]
+
+
+def _read_config(path: Path) -> Config:
+    if not path.is_file():
+        raise BundleError(
+            f"{path.parent}: not a bundle ({CONFIG} is missing); make one with: "
+            "opensearch-lsr export CHECKPOINT -o BUNDLE"
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema_version"] != SCHEMA_VERSION:
+            raise BundleError(
+                f"{path}: schema_version {values['schema_version']}, this package reads {SCHEMA_VERSION}; export again"
+            )
+        config = Config(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"{path}: damaged ({error}); export the bundle again") from error
+    if config.query not in ("table", "encoder"):
+        raise BundleError(f"{path}: query is {config.query!r}; it is 'table' or 'encoder'")
+    return config
+
+
+def document_fingerprint(onnx: Path, tokenizer: str) -> str:
+    """SHA-256 over the ONNX file, its external data if any, and the tokenizer."""
+    digest = hashlib.sha256()
+    for part in _graph_bytes(onnx):
+        digest.update(part)
+    digest.update(tokenizer.encode())
+    return digest.hexdigest()
+
+
+def query_fingerprint(tokenizer: str, weights: Mapping[str, float]) -> str:
+    """SHA-256 over the tokenizer and the non-zero weights."""
+    return hashlib.sha256(tokenizer.encode() + token_weights.digest(weights).encode()).hexdigest()
+
+
+def _graph_bytes(onnx: Path) -> Iterator[bytes]:
+    for path in (onnx, onnx.with_name(onnx.name + "_data")):
+        if path.is_file():
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    yield block

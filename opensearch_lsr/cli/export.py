@@ -1,0 +1,80 @@
+"""``opensearch-lsr export``: checkpoint → bundle."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("checkpoint")
+@click.option("-o", "--output", required=True, metavar="BUNDLE", help="Folder to write.")
+@click.option(
+    "--quantize",
+    type=click.Choice(["none", "int8"]),
+    default="none",
+    show_default=True,
+    help="int8: weights only, a quarter of the size, vectors independent of their batch.",
+)
+@click.option("--name", help="What the bundle is called where it is deployed.  [default: the checkpoint's folder name]")
+@click.option("--version", default="1.0.0", show_default=True, help="Version of the encoder.")
+@click.option(
+    "--activation",
+    type=click.Choice(["relu", "log1p_relu"]),
+    help="For a masked LM + idf.json folder, which does not say it.  [default: relu]",
+)
+@click.option("--max-length", type=click.IntRange(min=8), help="Cut documents to this many tokens.")
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that is already there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the bundle's lsr.json and path as JSON.")
+def export(
+    checkpoint: str,
+    output: str,
+    quantize: str,
+    name: str | None,
+    version: str,
+    activation: str | None,
+    max_length: int | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Export a trained CHECKPOINT as a BUNDLE that OpenSearch and onnxruntime can run.
+
+    CHECKPOINT is a sentence-transformers SparseEncoder folder, a masked LM with its idf.json, or the Hub name
+    (owner/name) of either. The result is compared with the checkpoint on real text.
+
+    Example:
+
+    \b
+        opensearch-lsr export my-checkpoint -o my-bundle --quantize int8
+    """
+    from opensearch_lsr.export.card import parity_figures
+    from opensearch_lsr.export.export import export as run
+
+    def on_step(step: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"{step} …", err=True)
+
+    bundle = run(
+        checkpoint,
+        output,
+        quantize=quantize,
+        name=name,
+        version=version,
+        activation=activation,
+        max_length=max_length,
+        overwrite=overwrite,
+        on_step=on_step,
+    )
+    if as_json:
+        click.echo(json.dumps({"path": str(bundle.path), **asdict(bundle.config)}, ensure_ascii=False))
+        return
+    size = sum(path.stat().st_size for path in Path(bundle.path).rglob("*") if path.is_file())
+    rows = [("bundle", str(bundle.path)), ("size", f"{size / 1e6:.1f} MB"), *parity_figures(bundle.config)]
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        click.echo(f"{label:<{width}}  {value}")
+    click.echo(f"\nNext: opensearch-lsr deploy {output} --alias docs --field text")

@@ -1,0 +1,177 @@
+"""Loading documents: encoded here or by the ingest pipeline, every one of them indexed or rejected with a reason."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from opensearchpy import OpenSearch, helpers
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.data.documents import Document, Reject, text_of
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.errors import DeploymentError
+
+THREADS = 2  # bulk requests under way at once
+CLIENT_BATCH, CLUSTER_BATCH = 512, 32  # documents a bulk request; the cluster encodes one by one, so it gets few
+RETRIES = 8  # on 429, with doubling waits
+
+
+@dataclass
+class Report:
+    """What became of a load: ``read == indexed + len(rejects)``. ``seconds`` is wall time."""
+
+    read: int = 0
+    indexed: int = 0
+    without_vector: int = 0
+    truncated: int = 0
+    seconds: float = 0.0
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
+    """The local encoder for an index, refused when it is another one than the index's vectors came from.
+
+    Raises:
+        DeploymentError: when the fingerprints differ.
+    """
+    opened = Bundle.open(bundle)
+    if opened.config.document_fingerprint != target.meta["document_fingerprint"]:
+        raise DeploymentError(
+            f"{target.alias}: its vectors are of encoder {target.meta['name']} ({target.document_key}), the bundle is "
+            f"{opened.config.name} ({opened.document_key}); give that bundle with --bundle, or deploy this one"
+        )
+    return DocumentEncoder(opened)
+
+
+def load(
+    client: OpenSearch,
+    target: Deployed,
+    documents: Iterable[Document | Reject],
+    encoder: DocumentEncoder | None,
+    on_progress: Callable[[Report], None] = lambda report: None,
+) -> Report:
+    """Index documents, replacing those with the same id.
+
+    Args:
+        client: the cluster.
+        target: what the alias serves.
+        documents: from :func:`opensearch_lsr.data.documents.read` or :func:`scan`.
+        encoder: encodes here; None leaves it to the index's ingest pipeline.
+        on_progress: called after each bulk request.
+
+    Returns:
+        The counts, and each document that was not indexed with its reason.
+    """
+    report, started = Report(), time.monotonic()
+    size = CLIENT_BATCH if encoder else CLUSTER_BATCH
+    with ThreadPoolExecutor(THREADS) as pool:
+        under_way: list[Future[tuple[int, list[Reject]]]] = []
+        for batch in _batches(documents, size, report):
+            actions = _encoded(batch, target, encoder, report) if encoder else _plain(batch, target, report)
+            if len(under_way) == THREADS:
+                _collect(under_way.pop(0), report, started, on_progress)
+            under_way.append(pool.submit(_send, client, batch, actions))
+        for future in under_way:
+            _collect(future, report, started, on_progress)
+    client.indices.refresh(index=target.index)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def scan(client: OpenSearch, index: str) -> Iterator[Document]:
+    """Every document of an index, without vectors it may carry."""
+    for hit in helpers.scan(client, index=index, size=500):
+        source = {key: value for key, value in hit["_source"].items() if key not in (VECTOR_FIELD, MODEL_FIELD)}
+        yield Document(hit["_id"], source, f"{index}/{hit['_id']}", hit.get("_routing"))
+
+
+def _batches(documents: Iterable[Document | Reject], size: int, report: Report) -> Iterator[list[Document]]:
+    """Batches of documents; the rejects among them are counted on the way."""
+
+    def accepted() -> Iterator[Document]:
+        for document in documents:
+            report.read += 1
+            if isinstance(document, Reject):
+                report.rejects.append(document)
+            else:
+                yield document
+
+    stream = accepted()
+    while batch := list(islice(stream, size)):
+        yield batch
+
+
+def _plain(batch: list[Document], target: Deployed, report: Report) -> list[dict[str, Any]]:
+    report.without_vector += sum(not text_of(document.source, target.fields) for document in batch)
+    return [_action(document, target.index) for document in batch]
+
+
+def _encoded(batch: list[Document], target: Deployed, encoder: DocumentEncoder, report: Report) -> list[dict[str, Any]]:
+    texts = [text_of(document.source, target.fields) for document in batch]
+    vectors = dict(
+        zip([i for i, text in enumerate(texts) if text], encoder.encode_stream(filter(None, texts)), strict=True)
+    )
+    actions = []
+    for i, document in enumerate(batch):
+        vector, truncated = vectors.get(i, ({}, False))
+        report.truncated += truncated
+        if target.prune:
+            vector = target.prune(vector)
+        report.without_vector += not vector
+        extra = {VECTOR_FIELD: vector, MODEL_FIELD: target.document_key} if vector else {}
+        # the default pipeline, where there is one, would encode again
+        actions.append(_action(document, target.index, extra) | {"pipeline": "_none"})
+    return actions
+
+
+def _action(document: Document, index: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    action = {"_op_type": "index", "_index": index, "_id": document.id, "_source": document.source | (extra or {})}
+    return action if document.routing is None else action | {"routing": document.routing}
+
+
+def _send(client: OpenSearch, batch: list[Document], actions: list[dict[str, Any]]) -> tuple[int, list[Reject]]:
+    """One bulk request, repeated for documents that got a 429; returns how many went in and those refused for good."""
+    outcomes = helpers.streaming_bulk(
+        client,
+        actions,
+        chunk_size=len(actions),
+        max_chunk_bytes=20 * 1024 * 1024,
+        max_retries=RETRIES,
+        initial_backoff=1,
+        max_backoff=30,
+        raise_on_error=False,
+        request_timeout=600,
+    )
+    by_id = {document.id: document for document in batch}
+    refused = []
+    for ok, item in outcomes:
+        if not ok:
+            outcome = next(iter(item.values()))
+            document = by_id[outcome["_id"]]
+            raw = json.dumps({"_id": document.id, **document.source}, ensure_ascii=False)
+            refused.append(Reject(document.origin, _why(outcome.get("error", {})), raw))
+    return len(batch) - len(refused), refused
+
+
+def _why(error: Any) -> str:
+    while isinstance(error, dict) and isinstance(error.get("caused_by"), dict):
+        error = error["caused_by"]
+    reason = error.get("reason") if isinstance(error, dict) else error
+    return f"refused by the cluster: {' '.join(str(reason).split())[:300]}"
+
+
+def _collect(
+    future: Future[tuple[int, list[Reject]]], report: Report, started: float, on_progress: Callable[[Report], None]
+) -> None:
+    indexed, refused = future.result()
+    report.indexed += indexed
+    report.rejects.extend(refused)
+    report.seconds = time.monotonic() - started
+    on_progress(report)

@@ -1,0 +1,218 @@
+"""What is deployed for an alias: the wish, the names it takes, and :func:`deploy`.
+
+State lives in the cluster: an index's ``_meta.lsr`` says which encoder made its vectors and how to query them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import NotFoundError
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster.analyzer import built_in
+from opensearch_lsr.cluster.preflight import Needs
+from opensearch_lsr.errors import DeploymentError, InputError
+from opensearch_lsr.sparse_vector import Prune
+
+VECTOR_FIELD, MODEL_FIELD = "lsr_vector", "lsr_model"
+QUERY_MODES = ("tokens", "analyzer", "model")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A wish: this encoder behind this alias.
+
+    Attributes:
+        bundle: the encoder.
+        alias: what applications search.
+        fields: the text fields that are encoded together, in order, one space between (BEIR: title, text).
+        encode: ``cluster`` (ML Commons, in the ingest pipeline) or ``client`` (onnxruntime, vectors sent in bulk).
+        query_mode: ``tokens``, ``analyzer`` or ``model``: what the cluster must be able to answer.
+        two_phase: score strong query tokens first, in the default search pipeline.
+        prune: which weights of a document vector are kept.
+        mapping: an index body whose settings and mappings are laid over the package's own.
+        source_index: an index whose mappings, settings and documents are taken over.
+    """
+
+    bundle: Bundle
+    alias: str
+    fields: tuple[str, ...]
+    encode: str = "cluster"
+    query_mode: str = "tokens"
+    two_phase: bool = False
+    prune: Prune | None = None
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    source_index: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.alias)
+        if not self.fields:
+            raise InputError("no text field given; name at least one with --field")
+        if self.encode not in ("cluster", "client"):
+            raise InputError(f"encode {self.encode!r}: it is 'cluster' or 'client'")
+        if self.query_mode not in QUERY_MODES:
+            raise InputError(f"query mode {self.query_mode!r}: it is one of {', '.join(QUERY_MODES)}")
+        config = self.bundle.config
+        if config.query == "encoder" and (self.query_mode != "tokens" or self.two_phase):
+            raise InputError(f"{self.bundle.path}: a bi-encoder's queries go through its model; leave out --query-mode")
+        if self.encode == "cluster" and not config.word_form:
+            raise InputError(
+                f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons would "
+                "lose some of them; deploy with --encode client"
+            )
+        if self.query_mode == "analyzer" and self.analyzer is None:
+            raise InputError(
+                f"{self.bundle.path}: tokenizer or weights differ from the analyzers built into OpenSearch; "
+                "use --query-mode tokens or model"
+            )
+
+    @property
+    def analyzer(self) -> str | None:
+        """The built-in analyzer whose tokens and weights equal the bundle's, if there is one."""
+        if self.bundle.config.query != "table":
+            return None
+        return built_in(self.bundle.tokenizer.to_str(), self.bundle.weights)
+
+    @property
+    def index(self) -> str:
+        return f"{self.alias}-{self.bundle.document_key}"
+
+    @property
+    def ingest_pipeline(self) -> str:
+        return f"lsr-{self.index}"
+
+    @property
+    def search_pipeline(self) -> str:
+        return f"lsr-{self.index}-search"
+
+    @property
+    def model_name(self) -> str:
+        return f"lsr-{self.bundle.config.name}-{self.bundle.document_key}"
+
+    @property
+    def query_model_name(self) -> str:
+        return f"lsr-{self.bundle.config.name}-query-{self.bundle.config.query_fingerprint[:8]}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(
+            models=self.encode == "cluster" or self.query_mode == "model" or self.bundle.config.query == "encoder",
+            analyzer=self.query_mode == "analyzer",
+            two_phase=self.two_phase,
+        )
+
+    def meta(self) -> dict[str, Any]:
+        """What the index's ``_meta.lsr`` says."""
+        config = self.bundle.config
+        return {
+            "name": config.name,
+            "version": config.version,
+            "document_fingerprint": config.document_fingerprint,
+            "query_fingerprint": config.query_fingerprint,
+            "query": config.query,
+            "query_mode": self.query_mode,
+            "analyzer": self.analyzer,
+            "encode": self.encode,
+            "fields": list(self.fields),
+            "prune": self.prune.processor() if self.prune else None,
+            "two_phase": self.two_phase,
+        }
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What an alias serves: its index and the ``_meta.lsr`` of that index."""
+
+    alias: str
+    index: str
+    meta: Mapping[str, Any]
+
+    @property
+    def fields(self) -> list[str]:
+        return list(self.meta["fields"])
+
+    @property
+    def document_key(self) -> str:
+        return str(self.meta["document_fingerprint"])[:8]
+
+    @property
+    def prune(self) -> Prune | None:
+        rule = self.meta.get("prune")
+        return Prune(rule["prune_type"], float(rule["prune_ratio"])) if rule else None
+
+
+def deployed(client: OpenSearch, alias: str) -> Deployed:
+    """Read what an alias serves.
+
+    Raises:
+        DeploymentError: when there is no such alias, it spans several indices, or this package did not deploy it.
+    """
+    try:
+        indices = client.indices.get_mapping(index=alias)
+    except NotFoundError as error:
+        raise DeploymentError(
+            f"{alias}: no such alias; run: opensearch-lsr deploy BUNDLE --alias {alias} --field FIELD"
+        ) from error
+    if len(indices) != 1:
+        raise DeploymentError(
+            f"{alias}: stands for {len(indices)} indices ({', '.join(sorted(indices))}); name one of them"
+        )
+    ((index, body),) = indices.items()
+    meta = body["mappings"].get("_meta", {}).get("lsr")
+    if not meta:
+        raise DeploymentError(
+            f"{alias}: {index} was not deployed by opensearch-lsr; run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
+        )
+    return Deployed(alias, index, meta)
+
+
+def deploy(
+    client: OpenSearch,
+    bundle: Bundle | str | Path = "default",
+    *,
+    alias: str,
+    fields: Sequence[str],
+    change_settings: bool = False,
+    on_step: Callable[[str, str], None] = lambda title, action: None,
+    **options: Any,
+) -> Deployed:
+    """Put an encoder behind an alias; what is there already is kept, what is missing is made.
+
+    Args:
+        client: the cluster.
+        bundle: an opened bundle, or its folder, Hub name, or ``"default"``.
+        alias: what applications search.
+        fields: the text fields to encode together, in order.
+        change_settings: allow preflight to change cluster settings that are in the way.
+        on_step: called with a step's title and what it does, before it is done.
+        options: the further attributes of :class:`Deployment`.
+
+    Returns:
+        What the alias now serves.
+
+    Raises:
+        BundleError: when the bundle is damaged.
+        PreflightError: when the cluster lacks something; nothing was made.
+        DeploymentError: when what is there does not fit what is asked; nothing of it was changed.
+    """
+    from opensearch_lsr.cluster.plan import Plan
+
+    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    plan = Plan(client, Deployment(opened, alias, tuple(fields), **options))
+    plan.preflight(change_settings)
+    for step, action in plan.pending():
+        on_step(step.title, action)
+        step.apply()
+    return deployed(client, alias)
+
+
+def _check_name(alias: str) -> None:
+    if not alias or alias != alias.lower() or alias[0] in "-_+." or any(c in alias for c in ' "*\\<>|,/?#:'):
+        raise InputError(
+            f'alias {alias!r}: lower case, no spaces or any of " * \\ < > | , / ? # : and not starting with - _ + .'
+        )

@@ -1,0 +1,125 @@
+"""The index body of a deployment: the package's own fields over a user's mapping or an existing index's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import NotFoundError
+
+from opensearch_lsr.cluster import templates
+from opensearch_lsr.cluster.deployment import Deployment
+from opensearch_lsr.errors import DeploymentError, InputError
+
+# what belongs to one index and not to its copy
+_OWN_SETTINGS = (
+    "uuid",
+    "creation_date",
+    "version",
+    "provided_name",
+    "resize",
+    "routing",
+    "default_pipeline",
+    "final_pipeline",
+    "search",
+    "blocks",
+    "history",
+    "replication",
+)
+
+
+def body(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
+    """Settings and mappings for the wish's index.
+
+    Raises:
+        InputError: when a text field is mapped as something else, or the source index lacks it.
+    """
+    base = templates.load("index")
+    taken = _from_index(client, wish.source_index) if wish.source_index else {}
+    result = _merge(_merge(base, taken), _normalised(wish.mapping))
+    properties: dict[str, Any] = result["mappings"]["properties"]
+    for name in wish.fields:
+        _ensure_text(properties, name, wish)
+    properties.update(base["mappings"]["properties"])
+    result["mappings"].setdefault("_meta", {})["lsr"] = wish.meta()
+    index_settings = result["settings"]["index"]
+    index_settings["search"] = {**index_settings.get("search", {}), "default_pipeline": wish.search_pipeline}
+    if wish.encode == "cluster":
+        index_settings["default_pipeline"] = wish.ingest_pipeline
+    return result
+
+
+def existing_meta(client: OpenSearch, index: str) -> dict[str, Any] | None:
+    """``_meta.lsr`` of an index; None when there is no such index.
+
+    Raises:
+        DeploymentError: when the index is not this package's.
+    """
+    try:
+        mappings = client.indices.get_mapping(index=index)[index]["mappings"]
+    except NotFoundError:
+        return None
+    meta: dict[str, Any] | None = mappings.get("_meta", {}).get("lsr")
+    if meta is None:
+        raise DeploymentError(f"{index}: exists and was not made by opensearch-lsr; choose another alias, or remove it")
+    return meta
+
+
+def missing_fields(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
+    """The mapping's fields that the existing index does not have yet."""
+    current = client.indices.get_mapping(index=wish.index)[wish.index]["mappings"].get("properties", {})
+    wanted = _normalised(wish.mapping).get("mappings", {}).get("properties", {})
+    return {name: definition for name, definition in wanted.items() if name not in current}
+
+
+def _from_index(client: OpenSearch, source: str) -> dict[str, Any]:
+    try:
+        found = client.indices.get(index=source)
+    except NotFoundError as error:
+        raise InputError(f"{source}: no such index (--from)") from error
+    if len(found) != 1:
+        raise InputError(f"{source}: stands for {len(found)} indices; name one (--from)")
+    (index,) = found.values()
+    settings = {key: value for key, value in index["settings"]["index"].items() if key not in _OWN_SETTINGS}
+    mappings = {key: value for key, value in index["mappings"].items() if key != "_meta"}
+    other = {key: value for key, value in index["mappings"].get("_meta", {}).items() if key != "lsr"}
+    return {"settings": {"index": settings}, "mappings": {**mappings, **({"_meta": other} if other else {})}}
+
+
+def _normalised(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Accept ``{"properties"}``, ``{"mappings", "settings"}``, and settings with or without their ``index`` level."""
+    if not mapping:
+        return {}
+    unknown = set(mapping) - {"mappings", "settings", "properties"}
+    if unknown:
+        raise InputError(f"mapping: unknown key {sorted(unknown)[0]!r}; give properties, or mappings and settings")
+    result: dict[str, Any] = {"mappings": mapping.get("mappings") or {"properties": mapping.get("properties", {})}}
+    settings = dict(mapping.get("settings", {}))
+    inner = settings.pop("index", {})
+    flat = {key.removeprefix("index."): value for key, value in settings.items()}
+    return result | {"settings": {"index": {**inner, **flat}}}
+
+
+def _ensure_text(properties: dict[str, Any], name: str, wish: Deployment) -> None:
+    """Add the text field (dotted names are objects) for BM25 beside the vectors."""
+    *parents, leaf = name.split(".")
+    for parent in parents:
+        properties = properties.setdefault(parent, {"properties": {}}).setdefault("properties", {})
+    definition = properties.get(leaf)
+    if definition is None:
+        if wish.source_index:
+            raise InputError(f"{wish.source_index}: has no field {name!r}; name its text fields with --field")
+        properties[leaf] = {"type": "text"}
+    elif definition.get("type") not in ("text", "match_only_text"):
+        raise InputError(
+            f"field {name!r} is mapped as {definition.get('type', 'object')}; an encoded field is of type text"
+        )
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merge(result[key], value) if both else value
+    return result

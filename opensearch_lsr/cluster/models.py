@@ -1,0 +1,240 @@
+"""ML Commons models: find, upload, deploy, predict, remove."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import NotFoundError, TransportError
+
+from opensearch_lsr.cluster.connect import reason
+from opensearch_lsr.errors import ClusterError, DeploymentError
+
+GROUP = "opensearch-lsr"
+CHUNK_BYTES = 10_000_000  # what ML Commons expects of every chunk but the last
+USABLE = ("REGISTERED", "DEPLOYING", "DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOY_FAILED", "UNDEPLOYED")
+_MODELS_INDEX = ".plugins-ml-model"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as ML Commons lists it."""
+
+    model_id: str
+    name: str
+    state: str
+
+
+def find(client: OpenSearch, name: str) -> list[Model]:
+    """Every model of that name, finished or not, the finished ones first."""
+    _refresh(client)
+    query = {
+        "size": 100,
+        "query": {
+            "bool": {"filter": [{"term": {"name.keyword": name}}], "must_not": [{"exists": {"field": "chunk_number"}}]}
+        },
+        "_source": ["name", "model_state"],
+    }
+    try:
+        hits = client.transport.perform_request("POST", "/_plugins/_ml/models/_search", body=query)["hits"]["hits"]
+    except NotFoundError:  # no model was ever registered
+        return []
+    models = [Model(hit["_id"], hit["_source"]["name"], hit["_source"].get("model_state", "")) for hit in hits]
+    return sorted(models, key=lambda model: model.state not in USABLE)
+
+
+def usable(client: OpenSearch, name: str) -> Model | None:
+    """The model of that name whose upload was finished, if any."""
+    models = find(client, name)
+    return models[0] if models and models[0].state in USABLE else None
+
+
+def pack(files: Mapping[str, Path | str]) -> IO[bytes]:
+    """Zip files (a path, or the text itself) flat, the same bytes for the same content."""
+    archive = TemporaryFile()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            data = content.read_bytes() if isinstance(content, Path) else content.encode()
+            zipped.writestr(entry, data)
+    return archive
+
+
+def upload(
+    client: OpenSearch, name: str, version: str, function: str, archive: IO[bytes], on_chunk: Callable[[int, int], None]
+) -> str:
+    """Register a model and send its zip in chunks; what an interrupted upload left is removed first.
+
+    Args:
+        client: the cluster.
+        name: the model's name, unique to its content.
+        version: shown by ML Commons.
+        function: ``SPARSE_ENCODING`` or ``SPARSE_TOKENIZE``.
+        archive: the zip, from :func:`pack`.
+        on_chunk: called with (bytes sent, bytes in all).
+
+    Returns:
+        The model's id.
+    """
+    for leftover in find(client, name):
+        remove(client, leftover)
+    size = archive.seek(0, 2)
+    archive.seek(0)
+    content_hash = hashlib.file_digest(archive, "sha256").hexdigest()  # type: ignore[arg-type]
+    total_chunks = -(-size // CHUNK_BYTES)
+    model_id: str = client.ml.register_model_meta(
+        body={
+            "name": name,
+            "version": version,
+            "model_group_id": ensure_group(client),
+            "description": "made by opensearch-lsr",
+            "model_format": "ONNX",
+            "function_name": function,
+            "model_content_size_in_bytes": size,
+            "model_content_hash_value": content_hash,
+            "total_chunks": total_chunks,
+        }
+    )["model_id"]
+    archive.seek(0)
+    for number in range(total_chunks):
+        chunk = archive.read(CHUNK_BYTES)
+        client.transport.perform_request(
+            "POST",
+            f"/_plugins/_ml/models/{model_id}/upload_chunk/{number}",
+            body=chunk,
+            # ML Commons reads raw bytes but takes no other content type
+            headers={"content-type": "application/json"},
+            params={"request_timeout": 120},
+        )
+        on_chunk(min(size, (number + 1) * CHUNK_BYTES), size)
+    return model_id
+
+
+def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:
+    """Deploy a model and wait until every eligible node has it.
+
+    Raises:
+        ClusterError: with the reason ML Commons gave.
+    """
+    if model.state == "DEPLOY_FAILED":  # ML Commons does not heal it
+        client.ml.undeploy_model(model_id=model.model_id)
+    task = client.ml.deploy_model(model_id=model.model_id)
+    if task_id := task.get("task_id"):
+        wait_for_task(client, task_id, f"deploying model {model.name}", timeout)
+
+
+def wait_for_task(client: OpenSearch, task_id: str, doing: str, timeout: float) -> dict[str, Any]:
+    """Poll an ML Commons task until it ends.
+
+    Raises:
+        ClusterError: with the task's own error when it failed, or when time ran out.
+    """
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        task: dict[str, Any] = client.ml.get_task(task_id=task_id)
+        if task["state"] == "COMPLETED":
+            return task
+        if task["state"] not in ("CREATED", "RUNNING"):
+            raise ClusterError(f"{doing}: {task['state']}: {_task_error(task)}")
+        time.sleep(0.3)
+    raise ClusterError(
+        f"{doing}: not done after {timeout:.0f} s (task {task_id}); look at the node's log, then run it again"
+    )
+
+
+def predict(client: OpenSearch, model_id: str, function: str, texts: list[str]) -> list[dict[str, float]]:
+    """Token → weight maps of texts, from the deployed model.
+
+    Raises:
+        ClusterError: when the answer is not a list of token → weight maps.
+    """
+    answer = client.transport.perform_request(
+        "POST",
+        f"/_plugins/_ml/_predict/{function.lower()}/{model_id}",
+        body={"text_docs": texts},
+        params={"request_timeout": 120},
+    )
+    try:
+        outputs = [output["dataAsMap"] for result in answer["inference_results"] for output in result["output"]]
+        return [vector for output in outputs for vector in output["response"]]
+    except (KeyError, TypeError) as error:
+        raise ClusterError(f"model {model_id}: not a sparse encoder's answer: {json.dumps(answer)[:200]}") from error
+
+
+def remove(client: OpenSearch, model: Model, timeout: float = 60) -> None:
+    """Undeploy and delete a model, and wait until it is gone."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            client.ml.undeploy_model(model_id=model.model_id)
+        except TransportError as error:
+            if error.status_code not in (400, 404):
+                raise
+        try:
+            client.ml.delete_model(model_id=model.model_id)
+            return
+        except NotFoundError:
+            return
+        except TransportError as error:  # still being undeployed
+            if time.monotonic() > deadline:
+                raise DeploymentError(f"model {model.name}: cannot be deleted: {reason(error)}") from error
+            time.sleep(0.5)
+
+
+def ensure_group(client: OpenSearch) -> str:
+    """The id of the model group that holds this package's models, made if need be."""
+    existing = find_group(client)
+    if existing:
+        return existing
+    try:
+        return str(
+            client.ml.register_model_group(body={"name": GROUP, "description": "learned sparse retrieval"})[
+                "model_group_id"
+            ]
+        )
+    except TransportError:  # made a moment ago and not searchable yet
+        existing = find_group(client)
+        if existing is None:
+            raise
+        return existing
+
+
+def find_group(client: OpenSearch) -> str | None:
+    """The id of this package's model group, if it exists."""
+    client.indices.refresh(index=".plugins-ml-model-group", ignore=[403, 404])
+    try:
+        found = client.ml.search_model_group(body={"query": {"term": {"name.keyword": GROUP}}})["hits"]["hits"]
+    except NotFoundError:
+        return None
+    return str(found[0]["_id"]) if found else None
+
+
+def group_is_empty(client: OpenSearch, group_id: str) -> bool:
+    """Whether no model is left in the group."""
+    _refresh(client)
+    query = {"size": 0, "query": {"term": {"model_group_id": group_id}}}
+    answer = client.transport.perform_request("POST", "/_plugins/_ml/models/_search", body=query)
+    return bool(answer["hits"]["total"]["value"] == 0)
+
+
+def _refresh(client: OpenSearch) -> None:
+    """Make what was just registered searchable; where that is not permitted, it is after a second."""
+    client.indices.refresh(index=_MODELS_INDEX, ignore=[403, 404])
+
+
+def _task_error(task: Mapping[str, Any]) -> str:
+    error = task.get("error", "no reason given")
+    try:
+        error = "; ".join(f"node {node}: {text}" for node, text in json.loads(error).items())
+    except (ValueError, AttributeError, TypeError):
+        pass
+    return " ".join(str(error).split())[:400]

@@ -1,0 +1,49 @@
+"""A deployed model must give what the bundle gives here: a few predictions compared with the local encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.errors import DeploymentError
+from opensearch_lsr.query_encoder import QueryEncoder
+from opensearch_lsr.sparse_vector import SparseVector
+
+Predict = Callable[[list[str]], list[dict[str, float]]]
+Check = Callable[[Bundle, Predict, str], None]
+TOLERANCE = 1e-3
+TEXTS = [
+    "A squeaking noise while braking usually means that the brake pads are worn.",
+    "e.g. 3.5 °C, naïve café, 中文 – and “quotes”",
+    "sparse",
+]
+
+
+def documents(bundle: Bundle, predict: Predict, name: str) -> None:
+    """Compare the document model with onnxruntime here.
+
+    Raises:
+        DeploymentError: naming the token that differs most.
+    """
+    _compare(DocumentEncoder(bundle).encode(TEXTS), predict(TEXTS), name)
+
+
+def queries(bundle: Bundle, predict: Predict, name: str) -> None:
+    """Compare the tokenizer model with the lookup here; see :func:`documents` for what is raised."""
+    encoder = QueryEncoder.from_pretrained(str(bundle.path))
+    known = set(encoder.encode_batch(TEXTS)[0]) | set().union(*encoder.encode_batch(TEXTS))
+    # ML Commons gives tokens without a weight (special ones) 1.0; documents never have them
+    predicted = [{token: weight for token, weight in vector.items() if token in known} for vector in predict(TEXTS)]
+    _compare(encoder.encode_batch(TEXTS), predicted, name)
+
+
+def _compare(local: list[SparseVector], remote: list[dict[str, float]], name: str) -> None:
+    for text, here, there in zip(TEXTS, local, remote, strict=True):
+        gaps = {token: abs(here.get(token, 0.0) - there.get(token, 0.0)) for token in here.keys() | there.keys()}
+        worst = max(gaps, key=gaps.__getitem__, default="")
+        if gaps and gaps[worst] > TOLERANCE:
+            raise DeploymentError(
+                f"model {name}: token {worst!r} of {text!r} weighs {there.get(worst, 0.0):.4f} in the cluster and "
+                f"{here.get(worst, 0.0):.4f} here; another onnxruntime or a damaged upload: undeploy, then deploy again"
+            )

@@ -1,0 +1,61 @@
+"""The query side in the cluster: index ``lsr-token-weights``, one document per query fingerprint.
+
+``weights`` is a ``rank_features`` field (zeros left out; ``vocab_size`` restores them) and its ``_source`` is what
+:meth:`opensearch_lsr.QueryEncoder.from_cluster` reads: change a weight here, and the next encoder has it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import RequestError
+
+from opensearch_lsr import token_weights
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster import templates
+from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, pack_tokenizer
+
+
+def is_stored(client: OpenSearch, fingerprint: str) -> bool:
+    """Whether the cluster has the table of that query fingerprint."""
+    return bool(client.exists(index=TOKEN_WEIGHTS_INDEX, id=fingerprint))
+
+
+def store(client: OpenSearch, bundle: Bundle) -> None:
+    """Write the bundle's table and tokenizer; a table that is there already, perhaps edited, stays as it is."""
+    try:
+        client.indices.create(index=TOKEN_WEIGHTS_INDEX, body=templates.load("token-weights"))
+    except RequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
+    weights = {token: weight for token, weight in bundle.weights.items() if weight}
+    client.index(
+        index=TOKEN_WEIGHTS_INDEX,
+        id=bundle.config.query_fingerprint,
+        op_type="create",
+        refresh=True,
+        body={
+            "name": bundle.config.name,
+            "weights": weights,
+            "weights_sha256": token_weights.digest(weights),
+            "tokenizer": pack_tokenizer((bundle.path / "tokenizer.json").read_text(encoding="utf-8")),
+            "vocab_size": bundle.config.vocab_size,
+        },
+    )
+
+
+def state(client: OpenSearch, fingerprint: str) -> str:
+    """``stored``, ``edited`` (a weight was changed since) or ``missing``."""
+    found: dict[str, Any] = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
+    if not found.get("found"):
+        return "missing"
+    source = found["_source"]
+    return "stored" if token_weights.digest(source["weights"]) == source["weights_sha256"] else "edited"
+
+
+def remove(client: OpenSearch, fingerprint: str) -> None:
+    """Delete a table, and the index with its last one."""
+    client.delete(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, refresh=True, ignore=404)
+    if client.count(index=TOKEN_WEIGHTS_INDEX, ignore=404).get("count") == 0:
+        client.indices.delete(index=TOKEN_WEIGHTS_INDEX, ignore=404)

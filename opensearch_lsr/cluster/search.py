@@ -1,0 +1,166 @@
+"""Searching what an alias serves: the three query modes, filters, two-phase, hybrid, and why a document matched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opensearchpy import OpenSearch
+from opensearchpy.exceptions import NotFoundError
+
+from opensearch_lsr.cluster import templates
+from opensearch_lsr.cluster.deployment import QUERY_MODES, VECTOR_FIELD, Deployed, deployed
+from opensearch_lsr.errors import DeploymentError, InputError
+from opensearch_lsr.query_encoder import QueryEncoder
+from opensearch_lsr.sparse_vector import Prune, strongest
+
+MAX_QUERY_CHARACTERS = 100_000
+_HIDDEN = {"excludes": [VECTOR_FIELD]}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One result: id, score, and the document without its vector."""
+
+    id: str
+    score: float
+    source: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One shared token: ``score = query_weight · document_weight``."""
+
+    token: str
+    query_weight: float
+    document_weight: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search.
+
+    Attributes:
+        mode: ``tokens`` (looked up here), ``analyzer`` (built into OpenSearch 3.1+) or ``model`` (SPARSE_TOKENIZE, or a
+            bi-encoder's own model); None takes ``tokens``, or ``model`` for a bi-encoder.
+        prune: which query tokens are kept (``tokens`` only).
+        two_phase: strong tokens first; with two-phase in the default pipeline this changes nothing.
+        filter: an OpenSearch filter clause.
+        hybrid: BM25 and sparse scores, normalised and averaged.
+    """
+
+    mode: str | None = None
+    prune: Prune | None = None
+    two_phase: bool = False
+    filter: Mapping[str, Any] | None = None
+    hybrid: bool = False
+
+
+def search(
+    client: OpenSearch,
+    alias: str,
+    text: str,
+    *,
+    size: int = 10,
+    options: Options | None = None,
+    encoder: QueryEncoder | None = None,
+) -> list[Hit]:
+    """Search an alias.
+
+    Args:
+        client: the cluster.
+        alias: what was deployed.
+        text: the query.
+        size: how many hits at most.
+        options: see :class:`Options`.
+        encoder: from :meth:`QueryEncoder.from_cluster`, to look the table up once for many queries.
+
+    Raises:
+        DeploymentError: when the alias is not this package's, or does not serve the mode.
+        InputError: for a text that no query can carry.
+    """
+    target = deployed(client, alias)
+    return hits(client, alias, body(client, target, text, size=size, options=options or Options(), encoder=encoder))
+
+
+def body(
+    client: OpenSearch, target: Deployed, text: str, *, size: int, options: Options, encoder: QueryEncoder | None = None
+) -> dict[str, Any]:
+    """The search request that :func:`search` sends; it can be sent by anything that speaks HTTP."""
+    clause = _sparse_clause(client, target, text, options, encoder)
+    request: dict[str, Any] = {"size": size, "_source": _HIDDEN, "query": _filtered(clause, options.filter)}
+    if options.hybrid:
+        if options.two_phase:
+            raise InputError("two-phase works on plain and bool queries only; leave out --two-phase or --hybrid")
+        clauses = [bm25_clause(text, target.fields), clause]
+        request["query"] = {"hybrid": {"queries": [_filtered(one, options.filter) for one in clauses]}}
+    if options.two_phase and not target.meta["two_phase"]:
+        pipeline = templates.load("search", model=target.meta["name"])
+        pipeline["request_processors"].append(templates.load("search-two-phase"))
+        request["search_pipeline"] = pipeline
+    return request
+
+
+def bm25_clause(text: str, fields: list[str]) -> dict[str, Any]:
+    """BM25 over the text fields, the baseline."""
+    return {"multi_match": {"query": text, "fields": fields, "type": "most_fields"}}
+
+
+def hits(client: OpenSearch, alias: str, request: Mapping[str, Any]) -> list[Hit]:
+    """Send a search request; a hit's source comes without its vector."""
+    answer = client.search(index=alias, body=request)
+    return [Hit(hit["_id"], float(hit["_score"] or 0), hit.get("_source", {})) for hit in answer["hits"]["hits"]]
+
+
+def explain(client: OpenSearch, alias: str, text: str, document: str) -> list[Contribution]:
+    """The tokens a query and a document share, the largest contribution first.
+
+    The contributions add up to the score, apart from rank_features' rounding of document weights (≤ 0.4 %).
+
+    Raises:
+        DeploymentError: when the alias has no such document or no token weights.
+    """
+    target = deployed(client, alias)
+    query = QueryEncoder.from_cluster(client, alias).encode(text)
+    try:
+        found = client.get(index=target.index, id=document, _source_includes=[VECTOR_FIELD])
+    except NotFoundError as error:
+        raise DeploymentError(f"{alias}: has no document {document!r}") from error
+    vector = found["_source"].get(VECTOR_FIELD, {})
+    scores = {token: weight * vector[token] for token, weight in query.items() if token in vector}
+    return [Contribution(token, query[token], vector[token], score) for token, score in strongest(scores)]
+
+
+def _sparse_clause(
+    client: OpenSearch, target: Deployed, text: str, options: Options, encoder: QueryEncoder | None
+) -> dict[str, Any]:
+    if len(text) > MAX_QUERY_CHARACTERS:
+        raise InputError(
+            f"the query has {len(text):,} characters; at most {MAX_QUERY_CHARACTERS:,} make sense: shorten it"
+        )
+    if not text.strip():
+        raise InputError("the query is empty")
+    bi_encoder = target.meta["query"] == "encoder"
+    mode = options.mode or ("model" if bi_encoder else "tokens")
+    if mode not in QUERY_MODES:
+        raise InputError(f"query mode {mode!r}: it is one of {', '.join(QUERY_MODES)}")
+    if options.prune and mode != "tokens":
+        raise InputError(f"pruning needs the query's tokens; the {mode} mode sends text: leave out --prune or --mode")
+    if mode == "tokens":
+        encoder = encoder or QueryEncoder.from_cluster(client, target.index)
+        return encoder.neural_sparse(text, VECTOR_FIELD, options.prune)
+    if mode == "analyzer":
+        if not target.meta["analyzer"]:
+            raise DeploymentError(
+                f"{target.alias}: its token weights differ from the built-in analyzers'; use --mode tokens"
+            )
+        return {"neural_sparse": {VECTOR_FIELD: {"query_text": text, "analyzer": target.meta["analyzer"]}}}
+    if not bi_encoder and target.meta["query_mode"] != "model":
+        raise DeploymentError(f"{target.alias}: was deployed without a query model; deploy it with --query-mode model")
+    return {"neural_sparse": {VECTOR_FIELD: {"query_text": text}}}  # the search pipeline's enricher adds the model
+
+
+def _filtered(clause: dict[str, Any], condition: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"bool": {"must": [clause], "filter": [condition]}} if condition else clause

@@ -1,0 +1,51 @@
+"""A BEIR folder's queries and judgments: ``queries.jsonl`` and ``qrels/<split>.tsv``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from opensearch_lsr.errors import InputError
+
+Qrels = dict[str, dict[str, int]]
+
+
+def read_queries(folder: Path) -> dict[str, str]:
+    """Query id → text.
+
+    Raises:
+        InputError: naming the file and line that is not ``{"_id", "text"}``.
+    """
+    path = folder / "queries.jsonl"
+    queries = {}
+    for number, line in enumerate(_text(path).splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            queries[str(record["_id"])] = str(record["text"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f'{path}:{number}: not a {{"_id", "text"}} object') from error
+    return queries
+
+
+def read_qrels(folder: Path, split: str = "test") -> Qrels:
+    """Query id → document id → grade, from ``qrels/<split>.tsv`` (header ``query-id corpus-id score``).
+
+    Raises:
+        InputError: naming the file and line that is not a judgment.
+    """
+    path = folder / "qrels" / f"{split}.tsv"
+    qrels: Qrels = {}
+    for number, line in enumerate(_text(path).splitlines()[1:], start=2):
+        try:
+            query, document, grade = line.split("\t")
+            qrels.setdefault(query, {})[document] = int(grade)
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not 'query-id<TAB>corpus-id<TAB>score'") from error
+    return qrels
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error.__class__.__name__})") from error

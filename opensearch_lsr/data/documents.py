@@ -1,0 +1,146 @@
+"""Documents to index: JSON Lines (plain, ``.gz`` or standard input), one object a line, each line accepted or named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from opensearch_lsr.errors import InputError
+
+ID_FIELDS = ("_id", "id")
+MAX_ID_BYTES = 512  # OpenSearch's limit for _id
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document: its id, its fields, and where it came from (``file:line``)."""
+
+    id: str
+    source: dict[str, Any]
+    origin: str
+    routing: str | None = None
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A line that cannot be indexed: where it was, why, and the line itself."""
+
+    origin: str
+    reason: str
+    raw: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason}"
+
+
+def read(path: str, fields: Sequence[str], allow_empty: bool = False) -> Iterator[Document | Reject]:
+    """Read documents, line by line.
+
+    Args:
+        path: a ``.jsonl`` file, the same with ``.gz``, a BEIR folder (its ``corpus.jsonl``), or ``-`` for standard input.
+        fields: the text fields that will be encoded; a document with no text in any of them is rejected.
+        allow_empty: accept documents without text (they get no vector).
+
+    Yields:
+        A :class:`Document`, or a :class:`Reject` that names the line and the reason.
+
+    Raises:
+        InputError: when the file is missing or is no text.
+    """
+    seen: dict[str, int] = {}
+    name = "stdin" if path == "-" else path
+    with _open(path) as lines:
+        for number, line in enumerate(_lines(lines, name), start=1):
+            if line.strip():
+                yield _parse(line, f"{name}:{number}", number, seen, fields, allow_empty)
+
+
+def text_of(source: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """The text that is encoded: the fields' values in order, stripped, one space between (BEIR's title + text).
+
+    Equal to what ``pipelines/ingest.json`` joins in the cluster, Java's ``trim`` included.
+    """
+    parts = []
+    for path in fields:
+        value: Any = source
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, str) and (stripped := part.strip(_TRIM)):
+                parts.append(stripped)
+    return " ".join(parts)
+
+
+_TRIM = "".join(map(chr, range(33)))  # what Java's String.trim removes
+
+
+def _parse(
+    line: str, origin: str, number: int, seen: dict[str, int], fields: Sequence[str], allow_empty: bool
+) -> Document | Reject:
+    raw = line.rstrip("\r\n")
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        return Reject(origin, f"not JSON ({error})", raw)
+    if not isinstance(record, dict):
+        return Reject(origin, f"holds {type(record).__name__}, not an object", raw)
+    identifier = next((record.pop(key) for key in ID_FIELDS if key in record), None)
+    problem = _problem(record, identifier, number, seen, fields, allow_empty)
+    if problem:
+        return Reject(origin, problem, raw)
+    # a random id of our own, not the cluster's: a repeated request then cannot index the document twice
+    return Document(uuid4().hex if identifier is None else str(identifier), record, origin)
+
+
+def _problem(
+    record: Mapping[str, Any],
+    identifier: Any,
+    number: int,
+    seen: dict[str, int],
+    fields: Sequence[str],
+    allow_empty: bool,
+) -> str | None:
+    if identifier is not None:
+        if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
+            return f"_id is {json.dumps(identifier)[:80]}; an id is a non-empty string or a whole number"
+        if len(str(identifier).encode("utf-8", "replace")) > MAX_ID_BYTES:
+            return f"_id is longer than {MAX_ID_BYTES} bytes"
+        first = seen.setdefault(str(identifier), number)
+        if first != number:
+            return f"duplicate id {str(identifier)!r}, first at line {first}"
+    if any(key.startswith("lsr_") for key in record):
+        return "has fields beginning with lsr_, which are this package's own"
+    if not allow_empty and not text_of(record, fields):
+        return f"no text in {', '.join(fields)} (accept it without a vector: --allow-empty)"
+    return None
+
+
+@contextmanager
+def _open(path: str) -> Iterator[IO[str]]:
+    if path == "-":
+        yield sys.stdin
+        return
+    file = Path(path)
+    if file.is_dir():
+        file = file / "corpus.jsonl" if (file / "corpus.jsonl").is_file() else file / "corpus.jsonl.gz"
+    if not file.is_file():
+        raise InputError(f"{file}: no such file")
+    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    with opened as lines:
+        yield lines
+
+
+def _lines(lines: IO[str], name: str) -> Iterator[str]:
+    try:
+        yield from lines
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{name}: cannot be read to its end ({error}); it must be UTF-8, whole if compressed"
+        ) from error

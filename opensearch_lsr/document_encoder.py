@@ -1,0 +1,150 @@
+"""Texts → sparse vectors with onnxruntime, on CPU or CUDA."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearch_lsr.bundle import Bundle, parse_tokenizer, special_tokens
+from opensearch_lsr.errors import BundleError, needs_extra
+from opensearch_lsr.sparse_vector import SparseVector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+INPUT_IDS, ATTENTION_MASK = "input1.input_ids", "input1.attention_mask"
+TOKENS_A_BATCH = 2048  # bounds the [batch, sequence, vocabulary] logits: 2048 × 30,522 × 4 bytes = 250 MB
+STREAM_WINDOW = 512  # texts sorted by length together: enough to batch alike lengths, little to hold
+
+
+class DocumentEncoder:
+    """Encodes documents with a bundle's ONNX graph.
+
+    Args:
+        bundle: an opened bundle.
+        providers: onnxruntime execution providers; by default CUDA where onnxruntime-gpu offers it, else CPU.
+
+    Raises:
+        MissingExtraError: when onnxruntime is not installed.
+        BundleError: when the graph is damaged or does not keep the contract (inputs, output).
+    """
+
+    def __init__(self, bundle: Bundle, providers: Sequence[str] | None = None) -> None:
+        with needs_extra("onnx", "encoding documents"):
+            import numpy
+            import onnxruntime
+        self._np = numpy
+        self.bundle = bundle
+        self.max_length = bundle.config.max_length
+        self._tokenizer = parse_tokenizer(bundle.tokenizer.to_str(), str(bundle.path))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.max_length)
+        self._session = _session(onnxruntime, bundle.onnx, providers)
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        self._tokens = [""] * bundle.config.vocab_size
+        for token, index in vocabulary.items():
+            self._tokens[index] = token
+        special = set(special_tokens(self._tokenizer))
+        self._special_ids = [index for index, token in enumerate(self._tokens) if token in special or not token]
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path = "default", providers: Sequence[str] | None = None
+    ) -> DocumentEncoder:
+        """Load from a bundle: a folder, a Hub name, or ``"default"``; see the class for what is raised."""
+        return cls(Bundle.open(name_or_path), providers)
+
+    @property
+    def providers(self) -> list[str]:
+        """The execution providers in use, the preferred one first."""
+        return list(self._session.get_providers())
+
+    def encode(self, texts: Sequence[str]) -> list[SparseVector]:
+        """Encode texts, in order.
+
+        Args:
+            texts: any number of texts; each is cut to the bundle's ``max_length`` tokens.
+
+        Returns:
+            One token → weight dict a text, positive weights only, special tokens left out. A text's vector does not
+            depend on the texts beside it.
+        """
+        if isinstance(texts, str):
+            raise TypeError("encode takes a list of texts; wrap the one text in a list")
+        return [vector for vector, _ in self._encode_window(texts)]
+
+    def encode_stream(self, texts: Iterable[str]) -> Iterator[tuple[SparseVector, bool]]:
+        """Encode a stream in bounded memory, in order.
+
+        Yields:
+            ``(vector, truncated)`` for each text; ``truncated`` says that the text had more than ``max_length`` tokens.
+        """
+        remaining = iter(texts)
+        while window := list(islice(remaining, STREAM_WINDOW)):
+            yield from self._encode_window(window)
+
+    def _encode_window(self, texts: Sequence[str]) -> list[tuple[SparseVector, bool]]:
+        encodings = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+        by_length = sorted(range(len(texts)), key=lambda i: -len(encodings[i].ids))
+        results: list[tuple[SparseVector, bool]] = [({}, False)] * len(texts)
+        for batch in _batches(by_length, [len(encoding.ids) for encoding in encodings]):
+            vectors = self._run([encodings[i].ids for i in batch])
+            for i, vector in zip(batch, vectors, strict=True):
+                results[i] = vector, bool(encodings[i].overflowing)
+        return results
+
+    def _run(self, rows: list[list[int]]) -> list[SparseVector]:
+        np = self._np
+        longest = max(1, *(len(row) for row in rows))
+        ids = np.zeros((len(rows), longest), dtype=np.int64)
+        mask = np.zeros((len(rows), longest), dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = 1
+        (weights,) = self._session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+        weights[:, self._special_ids] = 0  # bundles made elsewhere may not have zeroed them
+        return [self._sparse(row) for row in weights]
+
+    def _sparse(self, row: NDArray[np.float32]) -> SparseVector:
+        active = self._np.flatnonzero(row > 0)
+        tokens = self._tokens
+        return {tokens[index]: weight for index, weight in zip(active.tolist(), row[active].tolist(), strict=True)}
+
+
+def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Cut ``order`` (longest first) so that rows × longest stays within the token budget."""
+    start = 0
+    while start < len(order):
+        rows = max(1, TOKENS_A_BATCH // max(1, lengths[order[start]]))
+        yield list(order[start : start + rows])
+        start += rows
+
+
+def _session(onnxruntime: Any, path: Path, providers: Sequence[str] | None) -> Any:
+    wanted = list(providers) if providers is not None else ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    available = onnxruntime.get_available_providers()
+    chosen = [provider for provider in wanted if provider in available]
+    if not chosen:
+        raise BundleError(
+            f"providers {wanted}: onnxruntime here offers {available}; for CUDA: pip install 'opensearch-lsr[gpu]'"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
+    except Exception as error:  # onnxruntime raises its own C++ exception types
+        raise BundleError(
+            f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0][:200]}); export the bundle again"
+        ) from error
+    names = [tensor.name for tensor in session.get_inputs()]
+    if sorted(names) != sorted([INPUT_IDS, ATTENTION_MASK]) or len(session.get_outputs()) != 1:
+        raise BundleError(
+            f"{path}: inputs {names}, {len(session.get_outputs())} output(s); an encoder has {INPUT_IDS!r}, "
+            f"{ATTENTION_MASK!r} and one output; make it with: opensearch-lsr export"
+        )
+    return session

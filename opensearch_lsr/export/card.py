@@ -1,0 +1,115 @@
+"""The bundle's model card: what it is, how to use it, and how close it is to its checkpoint."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from opensearch_lsr.bundle import Config
+from opensearch_lsr.export.checkpoint import Checkpoint
+
+_ACTIVATIONS = {"relu": "log(1 + relu(x))", "log1p_relu": "log(1 + log(1 + relu(x)))"}
+_CARD = """\
+---
+{licence}tags:
+- opensearch-lsr
+- learned-sparse
+- onnx
+pipeline_tag: feature-extraction
+---
+
+# {name}
+
+A document encoder for learned sparse retrieval in OpenSearch: text in, one weight for each of {vocab_size:,} tokens
+out. {query}
+
+| | |
+|---|---|
+| version | {version} |
+| made from | `{origin}` |
+| licence | {licence_line} |
+| pooling, activation | max over tokens, {activation} |
+| longest document | {max_length} tokens, the rest is cut |
+| weights | {weights}, {megabytes:.1f} MB in all |
+| ONNX | opset {opset}, inputs `input1.input_ids` and `input1.attention_mask`, one output [batch, {vocab_size:,}] |
+
+## Use
+
+```
+opensearch-lsr deploy {folder} --alias docs --field text
+opensearch-lsr search docs "your query"
+```
+
+```python
+from opensearch_lsr import DocumentEncoder
+
+vectors = DocumentEncoder.from_pretrained("{folder}").encode(["some text"])
+```
+
+## Parity
+
+Measured when it was exported, on {texts} texts (`lsr.json` has all figures):
+
+| | |
+|---|---|
+{parity}
+"""
+_PARITY_LABELS = {
+    "active_dims": "active dimensions a text (float32)",
+    "max_difference_torch": "largest difference, float32 ONNX and torch",
+    "max_difference_sentence_transformers": "largest difference, float32 ONNX and sentence-transformers",
+    "max_difference_batch": "largest difference, alone and in a batch",
+    "max_difference_float32": "largest difference, int8 and float32",
+    "min_cosine_float32": "smallest cosine, int8 and float32",
+    "mean_cosine_float32": "mean cosine, int8 and float32",
+}
+
+
+def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None:
+    """Write the card of a bundle whose files take ``size`` bytes."""
+    licence = _licence(checkpoint.path)
+    text = _CARD.format(
+        licence=f"license: {licence}\n" if licence else "",
+        licence_line=licence or "not stated by the checkpoint; ask its author before you pass it on",
+        name=config.name,
+        version=config.version,
+        folder=config.name,
+        origin=checkpoint.path.name,
+        vocab_size=config.vocab_size,
+        query=_query(config),
+        activation=_ACTIVATIONS[config.activation],
+        max_length=config.max_length,
+        weights={"none": "float32", "int8": "int8, one scale a row; arithmetic in float32"}[config.quantization],
+        megabytes=size / 1e6,
+        opset=config.opset,
+        texts=config.parity["texts"],
+        parity=parity_rows(config),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def parity_rows(config: Config) -> str:
+    """The parity figures as rows of a Markdown table."""
+    return "\n".join(f"| {label} | {value} |" for label, value in parity_figures(config))
+
+
+def parity_figures(config: Config) -> list[tuple[str, str]]:
+    """``(label, figure)`` of what was compared at this export."""
+    known = ((label, config.parity.get(key)) for key, label in _PARITY_LABELS.items())
+    return [(label, f"{value:.3g}" if value < 0.1 else f"{value:.4g}") for label, value in known if value is not None]
+
+
+def _query(config: Config) -> str:
+    if config.query == "table":
+        return "Queries need no inference: each token has a fixed weight (`idf.json`)."
+    return "Queries go through the same encoder (Siamese): there is no token table."
+
+
+def _licence(folder: Path) -> str | None:
+    """``license:`` of the checkpoint's own card, if it has one."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return None
+    front = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    found = re.search(r"^license:\s*([\w.+-]+)\s*$", front.group(1), re.MULTILINE) if front else None
+    return found.group(1) if found else None

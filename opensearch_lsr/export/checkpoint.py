@@ -1,0 +1,144 @@
+"""A checkpoint, opened and checked: all that the export needs of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearch_lsr import token_weights
+from opensearch_lsr.bundle import parse_tokenizer, special_tokens
+from opensearch_lsr.errors import CheckpointError
+from opensearch_lsr.export import layouts
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+
+ACTIVATIONS = ("relu", "log1p_relu")
+DEFAULT_ACTIVATION = "relu"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained encoder.
+
+    Attributes:
+        path: its folder.
+        model: masked LM in float32; ids and mask [batch, sequence] → ``.logits`` [batch, sequence, vocab].
+        tokenizer_json: the fast tokenizer, truncation to ``max_length`` written in, padding off.
+        activation: by sentence-transformers' names: ``relu`` is log(1 + relu(x)), ``log1p_relu`` one more log(1 + …).
+        max_length: in tokens, special tokens included.
+        weights: the query side's full table, special tokens 0; None for a Siamese encoder.
+        oracle: the sentence-transformers ``SparseEncoder`` to compare with, where the folder is one.
+    """
+
+    path: Path
+    model: torch.nn.Module
+    tokenizer_json: str
+    activation: str
+    max_length: int
+    weights: token_weights.TokenWeights | None
+    oracle: Any
+
+    @classmethod
+    def open(cls, name_or_path: str | Path, activation: str | None = None, max_length: int | None = None) -> Checkpoint:
+        """Open a folder or a Hub repository (``owner/name``).
+
+        Args:
+            name_or_path: the checkpoint.
+            activation: only where the folder itself does not say (masked LM + ``idf.json``); default ``relu``.
+            max_length: cut documents to fewer tokens than the checkpoint does.
+
+        Raises:
+            CheckpointError: when it is missing, needs code of its own, or is not what can be exported.
+            BundleError: when its table is partial or damaged.
+        """
+        folder = _folder(name_or_path)
+        loaded = layouts.load(folder)
+        activation = _activation(folder, loaded.activation, activation)
+        max_length = _max_length(folder, loaded, max_length)
+        loaded.tokenizer.model_max_length = max_length  # the oracle's too: it is the same object
+        tokenizer = _fast_tokenizer(folder, loaded.tokenizer, max_length)
+        _check_vocabulary(folder, tokenizer, loaded.model)
+        weights = loaded.weights
+        if weights is not None:
+            specials = special_tokens(tokenizer)
+            weights = token_weights.without_specials(weights, specials)
+            token_weights.check(weights, tokenizer.get_vocab(with_added_tokens=True), specials, str(folder))
+        return cls(folder, loaded.model, tokenizer.to_str(), activation, max_length, weights, loaded.oracle)
+
+    @property
+    def query(self) -> str:
+        """``"table"`` or ``"encoder"``, as in ``lsr.json``."""
+        return "encoder" if self.weights is None else "table"
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return parse_tokenizer(self.tokenizer_json, str(self.path))
+
+    @property
+    def vocab_size(self) -> int:
+        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+
+    @property
+    def special_ids(self) -> list[int]:
+        """Ids of the special tokens: their columns are 0 in every vector."""
+        return [index for index, added in self.tokenizer.get_added_tokens_decoder().items() if added.special]
+
+
+def _folder(name_or_path: str | Path) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return path
+    text = str(name_or_path)
+    if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
+        raise CheckpointError(f"{text}: no such folder; give a checkpoint's folder or its Hub name (owner/name)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        # No .bin, .pt or .py: what is not opened need not be fetched.
+        return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.md"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})") from error
+
+
+def _activation(folder: Path, own: str | None, asked: str | None) -> str:
+    if own and asked and own != asked:
+        raise CheckpointError(f"{folder}: was trained with activation {own}, not {asked}; leave --activation out")
+    activation = own or asked or DEFAULT_ACTIVATION
+    if activation not in ACTIVATIONS:
+        raise CheckpointError(f"{folder}: activation {activation!r}; it is one of {', '.join(ACTIVATIONS)}")
+    return activation
+
+
+def _max_length(folder: Path, loaded: layouts.Loaded, asked: int | None) -> int:
+    config: Any = loaded.model.config
+    # RoBERTa's positions start after the padding id, so two of its positions are never used.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    positions = getattr(config, "max_position_embeddings", None)
+    limit = loaded.tokenizer.model_max_length if positions is None else positions - offset
+    if asked is not None and not 8 <= asked <= limit:
+        raise CheckpointError(f"{folder}: max length {asked}; this model takes 8 to {limit} tokens")
+    return int(asked or min(limit, loaded.tokenizer.model_max_length))
+
+
+def _fast_tokenizer(folder: Path, tokenizer: Any, max_length: int) -> Tokenizer:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise CheckpointError(f"{folder}: has no fast tokenizer; save one as tokenizer.json")
+    fast = parse_tokenizer(backend.to_str(), str(folder))
+    fast.no_padding()
+    fast.enable_truncation(max_length)
+    return fast
+
+
+def _check_vocabulary(folder: Path, tokenizer: Tokenizer, model: torch.nn.Module) -> None:
+    config: Any = model.config
+    ids = sorted(tokenizer.get_vocab(with_added_tokens=True).values())
+    if ids != list(range(config.vocab_size)):
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {len(ids):,} tokens, the model {config.vocab_size:,}; every column is one token"
+        )

@@ -1,0 +1,141 @@
+"""int8 weights, float32 arithmetic: a quarter of the file, and a vector that does not depend on its batch.
+
+Every large matrix ``W`` is stored as int8 rows and one float32 scale a row, symmetric:
+``scale_r = max_c |W_rc| / 127``, ``Q_rc = round(W_rc / scale_r)``, ``W ≈ scale · Q``. A lookup reads and scales its rows
+only; every other use sees ``Cast(Q) · scale``, a constant that onnxruntime folds when it loads the graph. Activations
+stay float32: quantising them per tensor (onnxruntime's ``quantize_dynamic``) makes a document's vector depend on the
+documents beside it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearch_lsr.errors import needs_extra
+
+with needs_extra("export", "exporting a checkpoint"):
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+    from onnx.helper import make_node
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SMALLEST = 4096  # elements; below it a scale and three nodes cost as much as they save
+LARGEST_INT8 = 127  # −128 is left out, so that the range is symmetric
+LARGEST_ERROR = 0.03  # normally spread rows have 0.007-0.02
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Write an ONNX graph with int8 weights.
+
+    A torch ``Linear`` keeps its weight as [out, in] behind a Transpose, so a row is an output channel; a table's row
+    is a token. A matrix that several nodes share (tied embedding and projection) stays one.
+
+    Args:
+        source: float32 graph, one file.
+        target: where the int8 graph goes.
+    """
+    model = onnx.load(str(source))
+    uses = _uses(model.graph)
+    nodes: list[Any] = []
+    added: list[Any] = []
+    for initializer in list(model.graph.initializer):
+        if not _is_large_matrix(initializer):
+            continue
+        name = initializer.name
+        weight = numpy_helper.to_array(initializer)
+        rows, scales = _rows(weight)
+        if np.linalg.norm(weight - rows * scales) > LARGEST_ERROR * np.linalg.norm(weight):
+            continue
+        model.graph.initializer.remove(initializer)
+        added += [
+            numpy_helper.from_array(rows, f"{name}.int8"),
+            numpy_helper.from_array(scales, f"{name}.scale"),
+        ]
+        lookups, others = _split(name, uses[name])
+        for node in lookups:
+            nodes += _lookup(name, node)
+        if others:
+            nodes += _whole(name)
+    model.graph.initializer.extend(added)
+    _insert(model.graph, nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(target))
+
+
+def _uses(graph: Any) -> dict[str, list[Any]]:
+    uses: dict[str, list[Any]] = defaultdict(list)
+    for node in graph.node:
+        for name in set(node.input):
+            uses[name].append(node)
+    return uses
+
+
+def _is_large_matrix(initializer: Any) -> bool:
+    return (
+        initializer.data_type == onnx.TensorProto.FLOAT
+        and len(initializer.dims) == 2
+        and initializer.dims[0] * initializer.dims[1] >= SMALLEST
+    )
+
+
+def _rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """float32 [rows, columns] → int8 [rows, columns] and float32 scales [rows, 1]; a row of zeros has scale 1."""
+    largest = np.abs(weight).max(axis=1, keepdims=True)
+    scales = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
+    return np.rint(weight / scales).astype(np.int8), scales
+
+
+def _split(name: str, nodes: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Nodes that look rows of ``name`` up, and all others."""
+    lookups = [node for node in nodes if _is_lookup(name, node)]
+    return lookups, [node for node in nodes if not _is_lookup(name, node)]
+
+
+def _is_lookup(name: str, node: Any) -> bool:
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+    return bool(node.op_type == "Gather" and node.input[0] == name and axis == 0)
+
+
+def _lookup(name: str, gather: Any) -> list[Any]:
+    """Replace ``Gather(W, ids)`` by ``Cast(Gather(Q, ids)) · Gather(scale, ids)``; ``gather`` becomes the first."""
+    output, ids = gather.output[0], gather.input[1]
+    gather.input[0] = f"{name}.int8"
+    gather.output[0] = f"{output}.int8"
+    return [
+        make_node("Cast", [f"{output}.int8"], [f"{output}.float"], to=onnx.TensorProto.FLOAT),
+        make_node("Gather", [f"{name}.scale", ids], [f"{output}.scale"], axis=0),
+        make_node("Mul", [f"{output}.float", f"{output}.scale"], [output]),
+    ]
+
+
+def _whole(name: str) -> list[Any]:
+    """``Cast(Q) · scale`` under the matrix's own name, so that its other users need no change."""
+    return [
+        make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=onnx.TensorProto.FLOAT),
+        make_node("Mul", [f"{name}.float", f"{name}.scale"], [name]),
+    ]
+
+
+def _insert(graph: Any, nodes: list[Any]) -> None:
+    """Put ``nodes`` where ONNX wants them: each after what it reads, before what reads it."""
+    pending = nodes + list(graph.node)
+    known = {value.name for value in graph.input} | {initializer.name for initializer in graph.initializer} | {""}
+    ordered: list[Any] = []
+    while pending:
+        waiting = []
+        for node in pending:
+            if known.issuperset(node.input):
+                known.update(node.output)
+                ordered.append(node)
+            else:
+                waiting.append(node)
+        if len(waiting) == len(pending):
+            raise ValueError(f"cycle in the graph at {waiting[0].name}")
+        pending = waiting
+    del graph.node[:]
+    graph.node.extend(ordered)

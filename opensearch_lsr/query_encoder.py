@@ -1,0 +1,136 @@
+"""Text → token weights → ``neural_sparse`` clause: a tokenizer lookup, no inference.
+
+Needs ``tokenizers`` and nothing else. :meth:`QueryEncoder.from_cluster` reads the tokenizer and the table from the
+cluster an application already talks to; it only calls the client it is given.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from opensearch_lsr.bundle import Bundle, parse_tokenizer
+from opensearch_lsr.errors import BundleError, DeploymentError
+from opensearch_lsr.sparse_vector import Prune, SparseVector, strongest
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TOKEN_WEIGHTS_INDEX = "lsr-token-weights"
+MAX_CLAUSES = 1024  # indices.query.bool.max_clause_count, one clause a token
+
+
+class QueryEncoder:
+    """Encodes queries by lookup; safe to share between threads.
+
+    Args:
+        tokenizer: the encoder's tokenizer (its truncation is switched off: queries are never cut).
+        weights: token → weight; tokens that are missing or weigh 0 do not match.
+        fingerprint: the query fingerprint this encoder was made from.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, weights: dict[str, float], fingerprint: str) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.fingerprint = fingerprint
+        self._tokenizer = tokenizer
+        self._entries: dict[int, tuple[str, float]] = {
+            index: (token, float(weights[token]))
+            for token, index in tokenizer.get_vocab(with_added_tokens=True).items()
+            if weights.get(token)
+        }
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str = "default") -> QueryEncoder:
+        """Load from a bundle: a folder, a Hub name, or ``"default"``.
+
+        Raises:
+            BundleError: when the bundle is missing, damaged, or a bi-encoder.
+        """
+        bundle = Bundle.open(name_or_path)
+        weights = bundle.weights
+        return cls(
+            parse_tokenizer(bundle.tokenizer.to_str(), str(bundle.path)), weights, bundle.config.query_fingerprint
+        )
+
+    @classmethod
+    def from_cluster(cls, client: Any, alias: str) -> QueryEncoder:
+        """Load the query side of what ``alias`` serves, from the cluster itself.
+
+        Args:
+            client: an opensearch-py client, or anything with its ``indices.get_mapping`` and ``get``.
+            alias: the alias (or index) that was deployed.
+
+        Raises:
+            DeploymentError: when the index behind the alias was not deployed by this package, or is a bi-encoder's.
+        """
+        metas = [
+            index["mappings"].get("_meta", {}).get("lsr") for index in client.indices.get_mapping(index=alias).values()
+        ]
+        meta = metas[0] if len(metas) == 1 else None
+        if not meta:
+            raise DeploymentError(
+                f"{alias}: not deployed by opensearch-lsr (no _meta.lsr); "
+                f"run: opensearch-lsr deploy BUNDLE --alias {alias}"
+            )
+        if meta["query"] != "table":
+            raise DeploymentError(
+                f"{alias}: a bi-encoder, queries need its model: send query_text (the search pipeline adds the model)"
+            )
+        fingerprint = meta["query_fingerprint"]
+        stored = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
+        if not stored.get("found"):
+            raise DeploymentError(
+                f"{alias}: its token weights are gone from {TOKEN_WEIGHTS_INDEX}; run deploy again to store them"
+            )
+        return cls(unpack_tokenizer(stored["_source"]["tokenizer"]), stored["_source"]["weights"], fingerprint)
+
+    def encode(self, text: str) -> SparseVector:
+        """Look up each distinct token of ``text``; an empty dict when none has a weight."""
+        try:
+            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        except UnicodeEncodeError:  # lone surrogates, which no tokenizer takes
+            ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False).ids
+        entries = self._entries
+        return {entry[0]: entry[1] for entry in map(entries.get, ids) if entry is not None}
+
+    def encode_batch(self, texts: Iterable[str]) -> list[SparseVector]:
+        """:meth:`encode` of each text."""
+        return [self.encode(text) for text in texts]
+
+    def neural_sparse(self, text: str, field: str, prune: Prune | None = None) -> dict[str, Any]:
+        """The query clause for ``text`` on ``field``, ready for a search body's ``query``.
+
+        A text with more than 1,024 distinct tokens keeps the strongest 1,024, the cluster's clause limit. A text
+        without any known token matches nothing.
+        """
+        tokens = self.encode(text)
+        if prune is not None:
+            tokens = prune(tokens)
+        if len(tokens) > MAX_CLAUSES:
+            tokens = dict(strongest(tokens)[:MAX_CLAUSES])
+        if not tokens:
+            return {"match_none": {}}
+        return {"neural_sparse": {field: {"query_tokens": tokens}}}
+
+
+def pack_tokenizer(tokenizer_json: str) -> str:
+    """A tokenizer as the cluster stores it: gzip, then base64 (field type ``binary``)."""
+    return base64.b64encode(gzip.compress(tokenizer_json.encode(), mtime=0)).decode()
+
+
+def unpack_tokenizer(packed: str) -> Tokenizer:
+    """The inverse of :func:`pack_tokenizer`.
+
+    Raises:
+        BundleError: when the stored text is damaged.
+    """
+    try:
+        text = gzip.decompress(base64.b64decode(packed)).decode()
+    except (ValueError, OSError, EOFError) as error:
+        raise BundleError(
+            f"{TOKEN_WEIGHTS_INDEX}: the stored tokenizer is damaged ({error}); run deploy again"
+        ) from error
+    return parse_tokenizer(text, TOKEN_WEIGHTS_INDEX)
