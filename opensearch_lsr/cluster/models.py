@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import NotFoundError, TransportError
+from opensearchpy.exceptions import NotFoundError, OpenSearchWarning, TransportError
 
 from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.errors import ClusterError, DeploymentError
@@ -91,7 +92,7 @@ def upload(
     archive.seek(0)
     content_hash = hashlib.file_digest(archive, "sha256").hexdigest()  # type: ignore[arg-type]
     total_chunks = -(-size // CHUNK_BYTES)
-    model_id: str = client.ml.register_model_meta(
+    model_id: str = client.plugins.ml.register_model_meta(
         body={
             "name": name,
             "version": version,
@@ -126,8 +127,8 @@ def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:
         ClusterError: with the reason ML Commons gave.
     """
     if model.state == "DEPLOY_FAILED":  # ML Commons does not heal it
-        client.ml.undeploy_model(model_id=model.model_id)
-    task = client.ml.deploy_model(model_id=model.model_id)
+        client.plugins.ml.undeploy_model(model_id=model.model_id)
+    task = client.plugins.ml.deploy_model(model_id=model.model_id)
     if task_id := task.get("task_id"):
         wait_for_task(client, task_id, f"deploying model {model.name}", timeout)
 
@@ -140,7 +141,7 @@ def wait_for_task(client: OpenSearch, task_id: str, doing: str, timeout: float) 
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        task: dict[str, Any] = client.ml.get_task(task_id=task_id)
+        task: dict[str, Any] = client.plugins.ml.get_task(task_id=task_id)
         if task["state"] == "COMPLETED":
             return task
         if task["state"] not in ("CREATED", "RUNNING"):
@@ -175,12 +176,12 @@ def remove(client: OpenSearch, model: Model, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            client.ml.undeploy_model(model_id=model.model_id)
+            client.plugins.ml.undeploy_model(model_id=model.model_id)
         except TransportError as error:
             if error.status_code not in (400, 404):
                 raise
         try:
-            client.ml.delete_model(model_id=model.model_id)
+            client.plugins.ml.delete_model(model_id=model.model_id)
             return
         except NotFoundError:
             return
@@ -197,7 +198,7 @@ def ensure_group(client: OpenSearch) -> str:
         return existing
     try:
         return str(
-            client.ml.register_model_group(body={"name": GROUP, "description": "learned sparse retrieval"})[
+            client.plugins.ml.register_model_group(body={"name": GROUP, "description": "learned sparse retrieval"})[
                 "model_group_id"
             ]
         )
@@ -210,9 +211,9 @@ def ensure_group(client: OpenSearch) -> str:
 
 def find_group(client: OpenSearch) -> str | None:
     """The id of this package's model group, if it exists."""
-    client.indices.refresh(index=".plugins-ml-model-group", ignore=[403, 404])
+    _refresh(client, ".plugins-ml-model-group")
     try:
-        found = client.ml.search_model_group(body={"query": {"term": {"name.keyword": GROUP}}})["hits"]["hits"]
+        found = client.plugins.ml.search_model_group(body={"query": {"term": {"name.keyword": GROUP}}})["hits"]["hits"]
     except NotFoundError:
         return None
     return str(found[0]["_id"]) if found else None
@@ -226,9 +227,11 @@ def group_is_empty(client: OpenSearch, group_id: str) -> bool:
     return bool(answer["hits"]["total"]["value"] == 0)
 
 
-def _refresh(client: OpenSearch) -> None:
+def _refresh(client: OpenSearch, index: str = _MODELS_INDEX) -> None:
     """Make what was just registered searchable; where that is not permitted, it is after a second."""
-    client.indices.refresh(index=_MODELS_INDEX, ignore=[403, 404])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OpenSearchWarning)  # a system index, and refreshing it is all we do
+        client.indices.refresh(index=index, ignore=[403, 404])
 
 
 def _task_error(task: Mapping[str, Any]) -> str:

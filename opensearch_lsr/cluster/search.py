@@ -96,9 +96,12 @@ def body(
             raise InputError("two-phase works on plain and bool queries only; leave out --two-phase or --hybrid")
         clauses = [bm25_clause(text, target.fields), clause]
         request["query"] = {"hybrid": {"queries": [_filtered(one, options.filter) for one in clauses]}}
-    if options.two_phase and not target.meta["two_phase"]:
+    two_phase = options.two_phase and not target.meta["two_phase"]
+    # a query may not carry an analyzer and the model that the default pipeline's enricher adds
+    if two_phase or (options.mode == "analyzer" and target.meta["query_mode"] == "model"):
         pipeline = templates.load("search", model=target.meta["name"])
-        pipeline["request_processors"].append(templates.load("search-two-phase"))
+        if two_phase:
+            pipeline["request_processors"].append(templates.load("search-two-phase"))
         request["search_pipeline"] = pipeline
     return request
 

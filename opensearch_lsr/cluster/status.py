@@ -142,6 +142,6 @@ def _delete_pipeline(client: OpenSearch, index: str, kind: str, name: str) -> No
 def _delete_group(client: OpenSearch, group: str) -> None:
     if models.group_is_empty(client, group):
         try:
-            client.ml.delete_model_group(model_group_id=group)
+            client.plugins.ml.delete_model_group(model_group_id=group)
         except NotFoundError:
             return

@@ -102,7 +102,9 @@ def _folder(name_or_path: str | Path) -> Path:
         # No .bin, .pt or .py: what is not opened need not be fetched.
         return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.md"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})") from error
+        raise CheckpointError(
+            f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})"
+        ) from error
 
 
 def _activation(folder: Path, own: str | None, asked: str | None) -> str:
@@ -140,5 +142,5 @@ def _check_vocabulary(folder: Path, tokenizer: Tokenizer, model: torch.nn.Module
     ids = sorted(tokenizer.get_vocab(with_added_tokens=True).values())
     if ids != list(range(config.vocab_size)):
         raise CheckpointError(
-            f"{folder}: the tokenizer has {len(ids):,} tokens, the model {config.vocab_size:,}; every column is one token"
+            f"{folder}: the tokenizer has {len(ids):,} tokens, the model {config.vocab_size:,}; a column is a token"
         )

@@ -35,7 +35,8 @@ class Loaded:
     """What a folder held, not yet checked against each other.
 
     Attributes:
-        model: the masked LM, float32, eager attention; ids and mask [batch, sequence] → logits [batch, sequence, vocab].
+        model: the masked LM, float32, eager attention; ids and mask [batch, sequence] → ``.logits``
+            [batch, sequence, vocab].
         tokenizer: the document side's transformers tokenizer.
         activation: what the folder says, or None where it says nothing.
         weights: the query side's table, or None for a Siamese encoder.
@@ -148,7 +149,9 @@ def _one_line(folder: Path) -> Iterator[None]:
         yield
     except Exception as error:  # OSError, ValueError, SafetensorError, KeyError …: all of them say "unusable folder"
         if "trust_remote_code" in str(error):
-            raise CheckpointError(f"{folder}: needs code of its own (trust_remote_code), which export does not run") from error
+            raise CheckpointError(
+                f"{folder}: needs code of its own (trust_remote_code), which export does not run"
+            ) from error
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise CheckpointError(f"{folder}: cannot be opened ({reason[:200]})") from error
     finally:

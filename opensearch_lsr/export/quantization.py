@@ -1,10 +1,13 @@
 """int8 weights, float32 arithmetic: a quarter of the file, and a vector that does not depend on its batch.
 
 Every large matrix ``W`` is stored as int8 rows and one float32 scale a row, symmetric:
-``scale_r = max_c |W_rc| / 127``, ``Q_rc = round(W_rc / scale_r)``, ``W ≈ scale · Q``. A lookup reads and scales its rows
-only; every other use sees ``Cast(Q) · scale``, a constant that onnxruntime folds when it loads the graph. Activations
-stay float32: quantising them per tensor (onnxruntime's ``quantize_dynamic``) makes a document's vector depend on the
-documents beside it.
+``scale_r = max_c |W_rc| / 127``, ``Q_rc = round(W_rc / scale_r)``, ``W ≈ scale · Q``. A lookup reads and scales its
+rows only; every other use sees ``Cast(Q) · scale``, a constant that onnxruntime folds when it loads the graph.
+Activations stay float32: quantising them per tensor (onnxruntime's ``quantize_dynamic``) makes a document's vector
+depend on the documents beside it.
+
+A matrix whose rows have an outlier each, such as a head that started as the identity, loses its small entries that
+way: where ``‖W − scale · Q‖ / ‖W‖`` (Frobenius) passes 3 % it stays float32.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""What int8 weights cost: nDCG@10 of a checkpoint's float32 and int8 bundles on a BEIR collection.
+
+    python benchmarks/quantization.py ../shared/checkpoints/minilm-l6-trial1 --collection ../shared/collections/scifact
+
+Scores are offline dot products of query weights and full document vectors (nothing pruned, title + " " + text), so
+the difference is the weights' alone. Prints a table and, as its last line, one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+from ir_measures import ScoredDoc, nDCG
+
+from opensearch_lsr.data.beir import Qrels, read_qrels, read_queries
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.export.export import export
+from opensearch_lsr.query_encoder import QueryEncoder
+from opensearch_lsr.sparse_vector import SparseVector
+
+SHARED = Path(__file__).parent.parent.parent / "shared"
+DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Result:
+    quantization: str
+    ndcg_10: float
+    active_dims: float
+    documents_per_second: float
+    onnx_bytes: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", nargs="?", default=str(SHARED / "checkpoints" / "minilm-l6-trial1"))
+    parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact", help="BEIR folder")
+    parser.add_argument("--split", default="test")
+    arguments = parser.parse_args()
+
+    ids, texts = read_documents(arguments.collection)
+    queries, qrels = read_queries(arguments.collection), read_qrels(arguments.collection, arguments.split)
+    with tempfile.TemporaryDirectory() as folder:
+        results = [
+            measure(arguments.checkpoint, quantization, Path(folder), ids, texts, queries, qrels)
+            for quantization in ("none", "int8")
+        ]
+    report(results, arguments.collection.name, arguments.split)
+
+
+def measure(
+    checkpoint: str,
+    quantization: str,
+    folder: Path,
+    ids: list[str],
+    texts: list[str],
+    queries: dict[str, str],
+    qrels: Qrels,
+) -> Result:
+    """Export, encode the collection, search it with the judged queries."""
+    bundle = export(checkpoint, folder / quantization, quantize=quantization)
+    start = time.perf_counter()
+    vectors = [vector for vector, _ in DocumentEncoder(bundle).encode_stream(texts)]
+    seconds = time.perf_counter() - start
+    encoder = QueryEncoder.from_pretrained(str(bundle.path))
+    run = search({query: encoder.encode(queries[query]) for query in qrels}, ids, vectors)
+    return Result(
+        quantization=quantization,
+        ndcg_10=ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10],
+        active_dims=sum(map(len, vectors)) / len(vectors),
+        documents_per_second=len(texts) / seconds,
+        onnx_bytes=bundle.onnx.stat().st_size,
+    )
+
+
+def search(queries: dict[str, SparseVector], ids: list[str], vectors: list[SparseVector]) -> Iterable[ScoredDoc]:
+    """Exhaustive dot products over an inverted index."""
+    postings: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+    for number, vector in enumerate(vectors):
+        for token, weight in vector.items():
+            postings[token][0].append(number)
+            postings[token][1].append(weight)
+    index = {token: (np.array(numbers), np.array(weights)) for token, (numbers, weights) in postings.items()}
+    for query, tokens in queries.items():
+        scores = np.zeros(len(ids))
+        for token, weight in tokens.items():
+            if token in index:
+                numbers, weights = index[token]
+                scores[numbers] += weight * weights
+        for number in np.argsort(-scores, kind="stable")[:DEPTH]:
+            if scores[number] > 0:
+                yield ScoredDoc(query, ids[number], float(scores[number]))
+
+
+def read_documents(collection: Path) -> tuple[list[str], list[str]]:
+    ids, texts = [], []
+    with (collection / "corpus.jsonl").open(encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            ids.append(record["_id"])
+            texts.append(f"{record.get('title', '')} {record['text']}".strip())
+    return ids, texts
+
+
+def report(results: list[Result], collection: str, split: str) -> None:
+    print(f"{collection}, {split} queries")
+    print(f"{'weights':<8}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}")
+    for result in results:
+        print(
+            f"{result.quantization:<8}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
+            f"{result.documents_per_second:>6.1f}  {result.onnx_bytes / 1e6:>7.1f}"
+        )
+    float32, int8 = results
+    loss = float32.ndcg_10 - int8.ndcg_10
+    print(f"loss by int8: {loss:+.4f}")
+    print(json.dumps({"collection": collection, "split": split, "loss": loss, "results": [asdict(r) for r in results]}))
+
+
+if __name__ == "__main__":
+    main()

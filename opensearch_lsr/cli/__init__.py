@@ -1,0 +1,1 @@
+"""The ``opensearch-lsr`` command: one file a command, loaded when it is called."""

@@ -1,0 +1,46 @@
+"""``opensearch-lsr expand``."""
+
+from __future__ import annotations
+
+import click
+
+from opensearch_lsr.cli.options import Connection, cluster_options, json_option
+from opensearch_lsr.cli.output import emit_json, table
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("text")
+@click.option("--bundle", default="default", show_default=True, help="The encoder: a folder, a Hub name, or default.")
+@click.option("--alias", help="Look tokens up in what this alias serves, instead of a bundle.")
+@click.option("--document", is_flag=True, help="Encode the text as a document (runs the model).")
+@click.option("-n", "--size", default=20, show_default=True, type=click.IntRange(1), help="How many tokens.")
+@cluster_options
+@json_option
+def expand(
+    connection: Connection, text: str, bundle: str, alias: str | None, document: bool, size: int, as_json: bool
+) -> None:
+    """Show a text's tokens and weights, as a query or as a document.
+
+    \b
+    Example:
+      opensearch-lsr expand "why do brakes squeak"
+      opensearch-lsr expand "Worn pads make brakes squeak." --document
+    """
+    from opensearch_lsr.query_encoder import QueryEncoder
+    from opensearch_lsr.sparse_vector import strongest
+
+    if document:
+        from opensearch_lsr.document_encoder import DocumentEncoder
+
+        vector = DocumentEncoder.from_pretrained(bundle).encode([text])[0]
+    elif alias:
+        with connection.client() as client:
+            vector = QueryEncoder.from_cluster(client, alias).encode(text)
+    else:
+        vector = QueryEncoder.from_pretrained(bundle).encode(text)
+    ranked = strongest(vector)
+    if as_json:
+        emit_json(dict(ranked))
+        return
+    table(["token", "weight"], ranked[:size])
+    click.echo(f"{len(ranked)} active dims" + (f", the strongest {size} shown" if len(ranked) > size else ""))

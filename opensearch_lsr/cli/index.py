@@ -1,0 +1,96 @@
+"""``opensearch-lsr index``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opensearch_lsr.cli.options import Connection, alias_option, cluster_options, json_option
+from opensearch_lsr.cli.output import emit_json, progress
+
+if TYPE_CHECKING:
+    from opensearch_lsr.data.documents import Reject
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("file")
+@alias_option
+@click.option("--encode", type=click.Choice(["cluster", "client"]), help="Who encodes [default: as deployed].")
+@click.option("--bundle", default="default", show_default=True, help="The deployed bundle, for --encode client.")
+@click.option(
+    "--rejects", type=click.Path(path_type=Path), help="Where refused lines go [default: FILE.rejects.jsonl, here]."
+)
+@click.option("--allow-empty", is_flag=True, help="Index documents without text, too; they get no vector.")
+@cluster_options
+@json_option
+def index(
+    connection: Connection, file: str, alias: str, encode: str | None, bundle: str, rejects: Path | None, allow_empty: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Load documents: JSON Lines (also .gz), a BEIR folder, or - for standard input.
+
+    Each line is an object with _id (or id) and the text fields. A line that cannot be indexed is named and kept in the
+    rejects file; the others go in, and the exit code is 1.
+
+    \b
+    Example:
+      opensearch-lsr index corpus.jsonl.gz --alias articles --encode client
+    """
+    from opensearch_lsr.cluster import bulk
+    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.data import documents
+    from opensearch_lsr.errors import InputError
+
+    rejects = rejects or Path(("stdin" if file == "-" else Path(file).name) + ".rejects.jsonl")
+    with connection.client() as client:
+        target = deployed(client, alias)
+        mode = encode or target.meta["encode"]
+        if mode == "cluster" and target.meta["encode"] != "cluster":
+            raise InputError(
+                f"{alias}: was deployed with --encode client and has no model in the cluster; use --encode client"
+            )
+        encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
+        stream = documents.read(file, target.fields, allow_empty)
+        with progress() as bar:
+            report = bulk.load(
+                client,
+                target,
+                stream,
+                encoder,
+                lambda r: bar(f"{r.indexed / max(r.seconds, 1e-9):,.0f} documents/s", r.read, 0),
+            )
+    summary = {
+        "read": report.read,
+        "indexed": report.indexed,
+        "rejected": len(report.rejects),
+        "without_vector": report.without_vector,
+        "truncated": report.truncated,
+        "seconds": round(report.seconds, 2),
+        "documents_per_second": round(report.indexed / max(report.seconds, 1e-9), 1),
+        "rejects_file": str(rejects) if report.rejects else None,
+    }
+    if as_json:
+        emit_json(summary)
+    else:
+        click.echo(
+            f"{report.indexed:,} of {report.read:,} documents indexed in {report.seconds:.1f} s "
+            f"({summary['documents_per_second']:,} documents/s, encoded by the {mode})"
+        )
+        if report.truncated:
+            limit = encoder.max_length if encoder else "?"
+            click.echo(f"{report.truncated:,} longer than {limit} tokens: what is beyond was not encoded", err=True)
+        if report.without_vector:
+            click.echo(f"{report.without_vector:,} without text: found by filters only", err=True)
+    if report.rejects:
+        _keep(rejects, report.rejects)
+        more = f" and {len(report.rejects) - 1:,} more" if len(report.rejects) > 1 else ""
+        raise InputError(f"{report.rejects[0]}{more}; the refused lines are in {rejects}")
+
+
+def _keep(path: Path, rejects: list[Reject]) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogatepass") as file:
+        for reject in rejects:
+            file.write(json.dumps({"origin": reject.origin, "reason": reject.reason, "line": reject.raw}) + "\n")

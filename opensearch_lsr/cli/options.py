@@ -1,0 +1,84 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+    from opensearch_lsr.sparse_vector import Prune
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+alias_option = click.option("--alias", required=True, help="The alias that applications search.")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach the cluster; the password comes from the environment only."""
+
+    url: str | None
+    ca_certs: Path | None
+    insecure: bool
+
+    @contextmanager
+    def client(self) -> Iterator[OpenSearch]:
+        """A client whose errors are one line each."""
+        from opensearch_lsr.cluster.connect import connect, readable_errors
+
+        url = self.url or _embedded_url() or "http://localhost:9200"
+        with readable_errors(url):
+            yield connect(
+                url,
+                username=os.environ.get("OPENSEARCH_USERNAME"),
+                password=os.environ.get("OPENSEARCH_PASSWORD"),
+                ca_certs=self.ca_certs,
+                insecure=self.insecure,
+            )
+
+
+def cluster_options(command: F) -> F:
+    """Add the connection options and hand them over as ``connection``."""
+
+    @click.option(
+        "--url", envvar="OPENSEARCH_URL", help="The cluster [env: OPENSEARCH_URL; else the one of `cluster up`]."
+    )
+    @click.option("--ca-certs", type=click.Path(path_type=Path), help="PEM file of a private certificate authority.")
+    @click.option("--insecure", is_flag=True, help="Accept any certificate.")
+    @wraps(command)
+    def with_connection(*args: Any, url: str | None, ca_certs: Path | None, insecure: bool, **options: Any) -> Any:
+        return command(*args, connection=Connection(url, ca_certs, insecure), **options)
+
+    return with_connection  # type: ignore[return-value]
+
+
+class PruneRule(click.ParamType):
+    """``TYPE=RATIO``, as the processors name them."""
+
+    name = "type=ratio"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Prune:
+        from opensearch_lsr.errors import InputError
+        from opensearch_lsr.sparse_vector import Prune
+
+        try:
+            return Prune.parse(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _embedded_url() -> str | None:
+    from opensearch_lsr.local.node import Node
+
+    running = Node().status()
+    return running.url if running else None

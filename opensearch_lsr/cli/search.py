@@ -1,0 +1,83 @@
+"""``opensearch-lsr search``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensearch_lsr.cli.options import Connection, PruneRule, alias_option, cluster_options, json_option
+from opensearch_lsr.cli.output import emit_json, table
+
+if TYPE_CHECKING:
+    from opensearch_lsr.sparse_vector import Prune
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("text")
+@alias_option
+@click.option("-n", "--size", default=10, show_default=True, type=click.IntRange(1, 10_000), help="How many hits.")
+@click.option(
+    "--mode", type=click.Choice(["tokens", "analyzer", "model"]), help="What the query sends [default: tokens]."
+)
+@click.option("--prune", type=PruneRule(), help="Keep only strong query tokens, e.g. max_ratio=0.1.")
+@click.option("--two-phase", is_flag=True, help="Score strong query tokens first.")
+@click.option("--filter", "condition", help="FIELD=VALUE, or an OpenSearch filter clause as JSON.")
+@click.option("--hybrid", is_flag=True, help="Combine with BM25: both normalised and averaged.")
+@click.option("--body", "only_body", is_flag=True, help="Print the request instead of sending it.")
+@cluster_options
+@json_option
+def search(
+    connection: Connection, text: str, alias: str, size: int, mode: str | None, prune: Prune | None, two_phase: bool,
+    condition: str | None, hybrid: bool, only_body: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Search an alias.
+
+    \b
+    Example:
+      opensearch-lsr search "why do brakes squeak" --alias articles --filter lang=en
+      opensearch-lsr search "why do brakes squeak" --alias articles --body
+    """
+    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.search import Options, body, hits
+
+    options = Options(mode, prune, two_phase, _filter(condition), hybrid)
+    with connection.client() as client:
+        request = body(client, deployed(client, alias), text, size=size, options=options)
+        if only_body:
+            emit_json(request)
+            return
+        found = hits(client, alias, request)
+    if as_json:
+        emit_json([{"id": hit.id, "score": hit.score, "source": hit.source} for hit in found])
+        return
+    if not found:
+        click.echo("no hits")
+        return
+    table(
+        ["#", "score", "id", "document"],
+        [(i, hit.score, hit.id, _shown(hit.source)) for i, hit in enumerate(found, start=1)],
+    )
+
+
+def _filter(condition: str | None) -> dict[str, Any] | None:
+    from opensearch_lsr.errors import InputError
+
+    if condition is None:
+        return None
+    if condition.lstrip().startswith("{"):
+        try:
+            clause: dict[str, Any] = json.loads(condition)
+        except ValueError as error:
+            raise InputError(f"--filter: not JSON ({error})") from error
+        return clause
+    name, equals, value = condition.partition("=")
+    if not equals or not name:
+        raise InputError(f"--filter {condition!r}: give FIELD=VALUE or a filter clause as JSON")
+    return {"term": {name: value}}
+
+
+def _shown(source: dict[str, Any]) -> str:
+    text = " – ".join(value for key, value in source.items() if isinstance(value, str) and not key.startswith("lsr_"))
+    return text if len(text) <= 100 else text[:99] + "…"

@@ -1,0 +1,1 @@
+"""Relevance measures by the field's names."""

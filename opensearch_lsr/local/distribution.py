@@ -1,0 +1,119 @@
+"""The server folder, assembled once from its artifacts and only read afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+from opensearch_lsr.errors import NodeError
+from opensearch_lsr.local import artifacts
+from opensearch_lsr.local.artifacts import Progress
+from opensearch_lsr.local.home import lock, whole_folder
+
+RECIPE = 2  # raise it when the steps below change
+# where DJL 0.31.1 looks for PyTorch's natives before it would download them
+NATIVES_IN_DATA = "ml_cache/pytorch/2.5.1-20241113-cpu-linux-x86_64"
+
+
+def require_supported_system() -> None:
+    """Refuse systems for which the recipe's natives do not exist.
+
+    Raises:
+        NodeError: elsewhere than on Linux on x86-64.
+    """
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) != ("Linux", "x86_64"):
+        raise NodeError(
+            f"the embedded OpenSearch runs on Linux on x86-64, this is {system} on {machine}: "
+            "use `docker compose up` (docker-compose.yml), or set OPENSEARCH_URL to a cluster of yours"
+        )
+
+
+def assemble(home: Path, java_home: Path, on_progress: Progress) -> Path:
+    """Return the ready server folder, made if need be.
+
+    Args:
+        home: see :mod:`opensearch_lsr.local.home`.
+        java_home: runs the plugin installer.
+        on_progress: called with (what, done, total), in bytes for downloads and in steps for plugins.
+
+    Raises:
+        NodeError: when something cannot be fetched or installed; nothing half-made stays.
+    """
+    pins = "".join(artifact.sha256 for artifact in artifacts.ALL)
+    key = hashlib.sha256(f"{RECIPE} {pins}".encode()).hexdigest()[:8]
+    target = home / "servers" / f"opensearch-{artifacts.VERSION}-{key}"
+    with lock("assemble", home):
+        if target.is_dir():
+            return target
+        files = {a.name: artifacts.fetch(a, home / "maven", on_progress) for a in artifacts.ALL}
+        with whole_folder(target) as draft:
+            _unzip_server(files[artifacts.SERVER.name], draft)
+            for number, plugin in enumerate(artifacts.PLUGINS, start=1):
+                on_progress(f"installing {plugin.name}", number, len(artifacts.PLUGINS))
+                _install(draft, files[plugin.name], java_home)
+            for jar in artifacts.BREAK_ITERATORS:
+                _place(files[jar.name], draft / "lib")
+            _place(files[artifacts.TORCH_NATIVE.name], draft / "plugins" / "opensearch-ml")
+            _place_natives(files, draft / "natives")
+            _drop_vector_module(draft / "config" / "jvm.options")
+            _readable(draft)
+    return target
+
+
+def _unzip_server(archive: Path, target: Path) -> None:
+    """Unzip without the top folder, keeping the scripts' permission to run."""
+    with zipfile.ZipFile(archive) as zipped:
+        for entry in zipped.infolist():
+            inner = entry.filename.partition("/")[2]
+            path = target / inner
+            if entry.is_dir():
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(zipped.read(entry))
+            if inner.startswith("bin/"):
+                path.chmod(0o755)
+
+
+def _install(server: Path, plugin: Path, java_home: Path) -> None:
+    command = [str(server / "bin" / "opensearch-plugin"), "install", "-b", plugin.as_uri()]
+    environment = {**os.environ, "OPENSEARCH_JAVA_HOME": str(java_home)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if "Exception" in line or "ERROR" in line]
+        raise NodeError(f"installing {plugin.name} failed: {' '.join(lines[:1])[:300]}")
+
+
+def _place(file: Path, folder: Path) -> None:
+    (folder / file.name).write_bytes(file.read_bytes())
+
+
+def _place_natives(files: dict[str, Path], folder: Path) -> None:
+    """Unpack PyTorch's natives; the JNI library of DJL 0.31.1 was never published, that of 0.32.0 serves."""
+    folder.mkdir()
+    with zipfile.ZipFile(files[artifacts.TORCH_NATIVE.name]) as jar:
+        for name in jar.namelist():
+            if name.startswith("pytorch/cpu/linux-x86_64/lib"):
+                with jar.open(name) as packed, (folder / Path(name).name).open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+    with zipfile.ZipFile(files[artifacts.TORCH_JNI.name]) as jar:
+        (folder / "0.31.1-libdjl_torch.so").write_bytes(jar.read("jnilib/linux-x86_64/cpu/libdjl_torch.so"))
+
+
+def _drop_vector_module(options: Path) -> None:
+    """The wheel's Java has no jdk.incubator.vector; without this the JVM does not start."""
+    lines = options.read_text().splitlines()
+    options.write_text("\n".join(line for line in lines if "jdk.incubator.vector" not in line) + "\n")
+
+
+def _readable(folder: Path) -> None:
+    """Whatever the umask: the service user may read everything and run what its owner may."""
+    for path in [folder, *folder.rglob("*")]:
+        mode = path.stat().st_mode
+        path.chmod(mode | 0o444 | (0o111 if path.is_dir() or mode & 0o100 else 0))

@@ -1,0 +1,262 @@
+"""One embedded node: start, wait until models can be registered, status, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from opensearch_lsr.errors import NodeError
+from opensearch_lsr.local import distribution, java
+from opensearch_lsr.local.artifacts import VERSION, Progress
+from opensearch_lsr.local.home import home as default_home
+from opensearch_lsr.local.home import lock
+from opensearch_lsr.local.ready import wait_until_ready
+
+GIB = 1 << 30
+SETTINGS: dict[str, object] = {
+    "discovery.type": "single-node",
+    "network.host": "127.0.0.1",
+    "plugins.ml_commons.only_run_on_ml_node": False,
+    "plugins.ml_commons.native_memory_threshold": 100,
+    "plugins.ml_commons.disk_free_space_threshold": -1,
+    "plugins.ml_commons.allow_registering_model_via_local_file": True,
+    "cluster.routing.allocation.disk.threshold_enabled": False,
+}
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """A running node. ``started`` in seconds since the epoch."""
+
+    name: str
+    version: str
+    url: str
+    pid: int
+    heap: str
+    started: float
+    log: str
+    data: str
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+class Node:
+    """The embedded node of one name; its folder holds config, data, logs and ``node.json``.
+
+    Args:
+        name: several nodes may run side by side.
+        home: where everything lives; by default :func:`opensearch_lsr.local.home.home`.
+    """
+
+    def __init__(self, name: str = "default", home: Path | None = None) -> None:
+        if not name.replace("-", "").isalnum():
+            raise NodeError(f"node name {name!r}: letters, digits and '-' only")
+        self.name = name
+        self.home = home or default_home()
+        self.folder = self.home / "nodes" / name
+        self.config, self.data, self.logs = (self.folder / part for part in ("config", "data", "logs"))
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / f"{self.cluster_name}.log"
+
+    @property
+    def cluster_name(self) -> str:
+        return f"opensearch-lsr-{self.name}"
+
+    def start(
+        self,
+        *,
+        heap: str | None = None,
+        port: int | None = None,
+        settings: Mapping[str, object] | None = None,
+        on_progress: Progress = lambda what, done, total: None,
+        timeout: float = 180,
+    ) -> NodeInfo:
+        """Start the node, or return it when it runs already; it outlives this process.
+
+        Args:
+            heap: Java heap such as ``2g``; by default a quarter of the memory, 1 to 4 GiB.
+            port: HTTP port on 127.0.0.1; by default 9200 or, when that is taken, a free one.
+            settings: laid over the node's own ``opensearch.yml``.
+            on_progress: called with (what, done, total) while it is fetched and assembled.
+            timeout: seconds from start to ready.
+
+        Raises:
+            NodeError: when it cannot be fetched or started; nothing is left running.
+            MissingExtraError: when the ``local`` extra is not installed.
+        """
+        distribution.require_supported_system()
+        with lock(f"node-{self.name}", self.home):
+            if running := self.status():
+                return running
+            heap = heap or _heap(_memory())
+            java_home = java.find(self.home)
+            server = distribution.assemble(self.home, java_home, on_progress)
+            port = _free_port(port)
+            self._write_config(server, heap, port, settings or {})
+            on_progress("starting OpenSearch", 0, 0)
+            process = self._launch(server, java_home)
+            info = NodeInfo(
+                self.name,
+                VERSION,
+                f"http://127.0.0.1:{port}",
+                process.pid,
+                heap,
+                time.time(),
+                str(self.log_file),
+                str(self.data),
+            )
+            self._state.write_text(json.dumps(info.as_dict()))
+            try:
+                wait_until_ready(info.url, process, self.log_file, timeout)
+            except BaseException:
+                self.stop(timeout=5)
+                raise
+            return info
+
+    def status(self) -> NodeInfo | None:
+        """The running node, or None."""
+        try:
+            info = NodeInfo(**json.loads(self._state.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return info if self._is_ours(info.pid) else None
+
+    def stop(self, *, timeout: float = 60, wipe: bool = False) -> bool:
+        """Stop the node; nothing of it is left running.
+
+        Args:
+            timeout: seconds before it is killed.
+            wipe: delete its data, config and logs, too.
+
+        Returns:
+            Whether it was running.
+        """
+        info = self.status()
+        if info:
+            self._signal(info.pid, signal.SIGTERM)
+            if not self._gone(info.pid, timeout):
+                self._signal(info.pid, signal.SIGKILL)
+                if not self._gone(info.pid, 30):
+                    raise NodeError(f"process {info.pid} of node {self.name} does not end; stop it by hand")
+        self._state.unlink(missing_ok=True)
+        if wipe:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return info is not None
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "node.json"
+
+    def _write_config(self, server: Path, heap: str, port: int, settings: Mapping[str, object]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.config, ignore_errors=True)
+        shutil.copytree(server / "config", self.config)
+        options = self.config / "jvm.options"  # its relative paths mean the shared server folder, which is read-only
+        text = options.read_text().replace("HeapDumpPath=data", f"HeapDumpPath={self.data}")
+        options.write_text(re.sub(r"(=|Xloggc:)logs/", rf"\g<1>{self.logs}/", text))
+        (self.config / "jvm.options.d").mkdir(exist_ok=True)
+        (self.config / "jvm.options.d" / "heap.options").write_text(f"-Xms{heap}\n-Xmx{heap}\n")
+        own = {
+            "cluster.name": self.cluster_name,
+            "node.name": self.name,
+            "path.data": str(self.data),
+            "path.logs": str(self.logs),
+            "http.port": port,
+            "transport.port": _free_port(None, preferred=9300),
+        }
+        lines = (f"{key}: {json.dumps(value)}" for key, value in {**SETTINGS, **own, **settings}.items())
+        (self.config / "opensearch.yml").write_text("\n".join(lines) + "\n")
+        natives = self.data / distribution.NATIVES_IN_DATA
+        natives.parent.mkdir(parents=True, exist_ok=True)
+        natives.unlink(missing_ok=True)
+        natives.symlink_to(server / "natives", target_is_directory=True)  # 440 MB, shared by all nodes
+        self.logs.mkdir(exist_ok=True)
+
+    def _launch(self, server: Path, java_home: Path) -> subprocess.Popen[bytes]:
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("OPENSEARCH_", "JAVA_"))},
+            "OPENSEARCH_JAVA_HOME": str(java_home),
+            "OPENSEARCH_PATH_CONF": str(self.config),
+            "HOME": str(self.folder),
+        }
+        user: dict[str, object] = {}
+        if os.geteuid() == 0:  # OpenSearch refuses to run as root
+            nobody = pwd.getpwnam("nobody")
+            user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            for path in [self.folder, *self.folder.rglob("*")]:
+                os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        console = (self.folder / "console.log").open("wb")
+        with console:
+            return subprocess.Popen(
+                [str(server / "bin" / "opensearch")],
+                cwd=self.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # outlives this process and its terminal
+                **user,  # type: ignore[call-overload]
+            )
+
+    def _is_ours(self, pid: int) -> bool:
+        """Only a live process started with this node's config folder is this node."""
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        return state != "Z" and f"OPENSEARCH_PATH_CONF={self.config}".encode() in environment.split(b"\0")
+
+    def _signal(self, pid: int, number: signal.Signals) -> None:
+        try:
+            os.killpg(pid, number)  # it leads its own session: children go with it
+        except ProcessLookupError:
+            return
+
+    def _gone(self, pid: int, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while self._is_ours(pid):
+            if time.monotonic() > deadline:
+                return False
+            try:
+                os.waitpid(pid, os.WNOHANG)  # ours to reap when this process started it
+            except ChildProcessError:
+                pass
+            time.sleep(0.1)
+        return True
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _heap(memory: int) -> str:
+    """A quarter of the memory (bytes), between 1 and 4 GiB."""
+    if memory < 3 * GIB:
+        raise NodeError(f"{memory / GIB:.1f} GiB of memory; the embedded OpenSearch with a model needs 3 GiB")
+    return f"{min(4096, max(1024, memory // 4 // (1 << 20)))}m"
+
+
+def _free_port(port: int | None, preferred: int = 9200) -> int:
+    for candidate in [port] if port else [preferred, 0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate or 0))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise NodeError(f"port {port} is taken; leave out --port to get a free one")

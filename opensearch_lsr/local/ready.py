@@ -1,0 +1,58 @@
+"""Waiting until a started node answers and ML Commons takes models."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from opensearch_lsr.errors import NodeError
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> None:
+    """Poll until the cluster is yellow and ML Commons has made its own index and answers.
+
+    Raises:
+        NodeError: when the process ends or time runs out, with the log's last error.
+    """
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise NodeError(f"OpenSearch ended while starting: {last_error(log)} (log: {log})")
+        if _healthy(url) and _ml_commons_started(url):
+            return
+        time.sleep(0.5)
+    raise NodeError(f"OpenSearch was not ready after {timeout:.0f} s: {last_error(log)} (log: {log})")
+
+
+def last_error(log: Path) -> str:
+    """The last line of a log, or of the console beside it, that says what went wrong."""
+    lines: list[str] = []
+    for file in (log.parent.parent / "console.log", log):
+        if file.is_file():
+            lines += file.read_text(errors="replace").splitlines()[-400:]
+    telling = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "Exception", "rror:"))]
+    return " ".join((telling or lines or ["no log was written"])[-1].split())[:300]
+
+
+def _healthy(url: str) -> bool:
+    health = _get(url + "/_cluster/health")
+    return bool(health) and health.get("status") in ("yellow", "green")
+
+
+def _ml_commons_started(url: str) -> bool:
+    """ML Commons runs its first sync job some seconds after the node is up; before that, deploying can hang."""
+    stats = _get(url + "/_plugins/_ml/stats")
+    return bool(stats) and bool(stats.get("nodes"))
+
+
+def _get(url: str) -> dict[str, object]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            found = json.load(answer)
+            return found if isinstance(found, dict) else {}
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}

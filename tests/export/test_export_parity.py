@@ -1,0 +1,84 @@
+"""The exported graph gives what torch and sentence-transformers give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SparseEncoder
+from tiny_checkpoint import SPECIALS, make_model, make_tokenizer
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.errors import ParityError
+from opensearch_lsr.export import graph, parity
+from opensearch_lsr.export.checkpoint import Checkpoint
+from opensearch_lsr.query_encoder import QueryEncoder
+
+TEXTS = ["the tap in the kitchen leaks, so fix it", "", "snow", "a book about 3 horses & the sea! " * 20]
+ACTIVATIONS = ["relu", "log1p_relu"]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("layout", ["router", "siamese"])
+def test_vectors_equal_sentence_transformers(
+    layout: str, activation: str, exported: Callable[..., Bundle], checkpoint_folder: Callable[..., Path]
+) -> None:
+    oracle = SparseEncoder(str(checkpoint_folder(layout, activation)), device="cpu")
+    expected = oracle.encode_document(TEXTS, convert_to_sparse_tensor=False).numpy()
+    assert_equal(DocumentEncoder(exported(layout, activation)).encode(TEXTS), expected)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_vectors_equal_the_formula(activation: str, exported: Callable[..., Bundle]) -> None:
+    model, tokenizer = make_model(), make_tokenizer()
+    rows = []
+    for text in TEXTS:
+        inputs = tokenizer(text, return_tensors="pt", truncation=True)
+        with torch.no_grad():
+            weights = torch.log1p(torch.relu(model(**inputs).logits[0])).amax(dim=0)
+        rows.append(torch.log1p(weights) if activation == "log1p_relu" else weights)
+    assert_equal(DocumentEncoder(exported("mlm", activation)).encode(TEXTS), torch.stack(rows).numpy())
+
+
+def test_query_side_equals_sentence_transformers(
+    exported: Callable[..., Bundle], checkpoint_folder: Callable[..., Path]
+) -> None:
+    oracle = SparseEncoder(str(checkpoint_folder()), device="cpu")
+    encoder = QueryEncoder.from_pretrained(str(exported().path))
+    for text in TEXTS[:3]:
+        got = encoder.encode(text)
+        expected = dict(oracle.decode(oracle.encode_query(text))) if text else {}
+        assert got == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("layout", ["router", "mlm", "siamese"])
+def test_figures_are_written_down(layout: str, exported: Callable[..., Bundle]) -> None:
+    figures = exported(layout).config.parity
+    assert figures["texts"] == 67
+    assert figures["max_difference_torch"] <= 1e-4
+    assert figures["max_difference_batch"] <= 1e-4
+    assert (figures["max_difference_sentence_transformers"] is None) == (layout == "mlm")
+    assert set(figures["versions"]) == {"onnxruntime", "torch"}
+
+
+def test_another_activation_is_no_parity(checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
+    checkpoint = Checkpoint.open(checkpoint_folder("router", "relu"))
+    other = graph.DocumentGraph(checkpoint.model, "log1p_relu", checkpoint.special_ids, checkpoint.vocab_size).eval()
+    graph.write(other, tmp_path / "other.onnx")
+    with pytest.raises(ParityError, match="the graph is not the checkpoint: weights differ from torch by up to"):
+        parity.against_origin(tmp_path / "other.onnx", graph.build(checkpoint), checkpoint, TEXTS)
+
+
+def assert_equal(vectors: list[dict[str, float]], expected: np.ndarray) -> None:
+    vocabulary = make_tokenizer().get_vocab()
+    assert any(vectors)
+    for vector, row in zip(vectors, expected, strict=True):
+        got = np.zeros_like(row)
+        got[[vocabulary[token] for token in vector]] = list(vector.values())
+        row = row.copy()
+        row[[vocabulary[token] for token in SPECIALS]] = 0
+        np.testing.assert_allclose(got, row, atol=1e-4)
