@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("bundle")
 @alias_option
 @click.option(
-    "--field", "fields", multiple=True, required=True, help="Text field to encode; repeat it: they are joined in order."
+    "--field", "fields", multiple=True, required=True, help="Text field to encode; repeat it: joined in order."
 )
 @click.option(
     "--encode", type=click.Choice(["cluster", "client"]), default="cluster", show_default=True, help="Who encodes."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--encode", type=click.Choice(["cluster", "client"]), help="Who encodes [default: as deployed].")
 @click.option("--bundle", default="default", show_default=True, help="The deployed bundle, for --encode client.")
 @click.option(
-    "--rejects", type=click.Path(path_type=Path), help="Where refused lines go [default: FILE.rejects.jsonl, here]."
+    "--rejects", type=click.Path(path_type=Path), help="Where refused lines go [default: FILE.rejects.jsonl]."
 )
 @click.option("--allow-empty", is_flag=True, help="Index documents without text, too; they get no vector.")
 @cluster_options

@@ -62,7 +62,7 @@ def cluster_options(command: F) -> F:
     return with_connection  # type: ignore[return-value]
 
 
-class PruneRule(click.ParamType):
+class PruneRule(click.ParamType["Prune"]):
     """``TYPE=RATIO``, as the processors name them."""
 
     name = "type=ratio"

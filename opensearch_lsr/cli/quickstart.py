@@ -1,4 +1,4 @@
-"""``opensearch-lsr quickstart``: embedded cluster, default encoder, sample corpus, searches, and a comparison with BM25."""
+"""``opensearch-lsr quickstart``: embedded cluster, default encoder, sample corpus, searches, BM25 beside."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Deployment:
             raise InputError(f"query mode {self.query_mode!r}: it is one of {', '.join(QUERY_MODES)}")
         config = self.bundle.config
         if config.query == "encoder" and (self.query_mode != "tokens" or self.two_phase):
-            raise InputError(f"{self.bundle.path}: a bi-encoder's queries go through its model; leave out --query-mode")
+            raise InputError(f"{self.bundle.path}: a bi-encoder takes no --query-mode or --two-phase")
         if self.encode == "cluster" and not config.word_form:
             raise InputError(
                 f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons would "
@@ -166,7 +166,8 @@ def deployed(client: OpenSearch, alias: str) -> Deployed:
     meta = body["mappings"].get("_meta", {}).get("lsr")
     if not meta:
         raise DeploymentError(
-            f"{alias}: {index} was not deployed by opensearch-lsr; run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
+            f"{alias}: {index} was not deployed by opensearch-lsr; "
+            f"run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
         )
     return Deployed(alias, index, meta)
 

@@ -8,6 +8,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -60,7 +61,7 @@ def usable(client: OpenSearch, name: str) -> Model | None:
 
 def pack(files: Mapping[str, Path | str]) -> IO[bytes]:
     """Zip files (a path, or the text itself) flat, the same bytes for the same content."""
-    archive = TemporaryFile()
+    archive = TemporaryFile()  # noqa: SIM115 - the caller closes it
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -236,8 +237,6 @@ def _refresh(client: OpenSearch, index: str = _MODELS_INDEX) -> None:
 
 def _task_error(task: Mapping[str, Any]) -> str:
     error = task.get("error", "no reason given")
-    try:
+    with suppress(ValueError, AttributeError, TypeError):  # usually a JSON object in a string, node → reason
         error = "; ".join(f"node {node}: {text}" for node, text in json.loads(error).items())
-    except (ValueError, AttributeError, TypeError):
-        pass
     return " ".join(str(error).split())[:400]

@@ -235,8 +235,8 @@ class Plan:
         )
         if report.rejects:
             raise DeploymentError(
-                f"{source}: {len(report.rejects)} of {report.read} documents were refused (first: {report.rejects[0]}); "
-                f"the alias was not moved; mend them and run deploy again"
+                f"{source}: {len(report.rejects)} of {report.read} documents were refused (first: "
+                f"{report.rejects[0]}); the alias was not moved; mend them and run deploy again"
             )
         self._put_meta(meta | {"copied_from": source})
 

@@ -148,4 +148,4 @@ def _breakers(client: OpenSearch) -> list[Finding]:
 
 def _bytes(text: str) -> float:
     number, unit = re.fullmatch(r"(-?[\d.]+)\s*([kmgtp]?)b?", text.strip().lower()).groups()  # type: ignore[union-attr]
-    return float(number) * 1024 ** " kmgtp".index(unit or " ")
+    return float(float(number) * 1024 ** " kmgtp".index(unit or " "))

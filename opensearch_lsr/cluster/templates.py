@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
 def load(name: str, **values: Any) -> dict[str, Any]:
-    """Read ``pipelines/<name>.json`` and fill ``${key}``; a string that is only a placeholder takes the value as it is."""
+    """Read ``pipelines/<name>.json`` and fill ``${key}``; a string that is only a placeholder takes any value."""
     body: dict[str, Any] = _fill(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")), values)
     return body
 

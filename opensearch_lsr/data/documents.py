@@ -44,7 +44,7 @@ def read(path: str, fields: Sequence[str], allow_empty: bool = False) -> Iterato
     """Read documents, line by line.
 
     Args:
-        path: a ``.jsonl`` file, the same with ``.gz``, a BEIR folder (its ``corpus.jsonl``), or ``-`` for standard input.
+        path: a ``.jsonl`` file, the same with ``.gz``, a BEIR folder, or ``-`` for standard input.
         fields: the text fields that will be encoded; a document with no text in any of them is rejected.
         allow_empty: accept documents without text (they get no vector).
 
@@ -132,8 +132,7 @@ def _open(path: str) -> Iterator[IO[str]]:
         file = file / "corpus.jsonl" if (file / "corpus.jsonl").is_file() else file / "corpus.jsonl.gz"
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
-    with opened as lines:
+    with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
         yield lines
 
 

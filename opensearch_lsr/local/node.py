@@ -12,8 +12,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from opensearch_lsr.errors import NodeError
 from opensearch_lsr.local import distribution, java
@@ -192,7 +194,7 @@ class Node:
             "OPENSEARCH_PATH_CONF": str(self.config),
             "HOME": str(self.folder),
         }
-        user: dict[str, object] = {}
+        user: dict[str, Any] = {}
         if os.geteuid() == 0:  # OpenSearch refuses to run as root
             nobody = pwd.getpwnam("nobody")
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
@@ -208,7 +210,7 @@ class Node:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # outlives this process and its terminal
-                **user,  # type: ignore[call-overload]
+                **user,
             )
 
     def _is_ours(self, pid: int) -> bool:
@@ -231,10 +233,8 @@ class Node:
         while self._is_ours(pid):
             if time.monotonic() > deadline:
                 return False
-            try:
+            with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # ours to reap when this process started it
-            except ChildProcessError:
-                pass
             time.sleep(0.1)
         return True
 

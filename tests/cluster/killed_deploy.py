@@ -1,0 +1,33 @@
+"""Deploys and is killed with SIGKILL before its n-th change to the cluster (run by test_interrupted.py)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from opensearchpy import Transport
+
+from opensearch_lsr import deploy
+from opensearch_lsr.cluster import models
+from opensearch_lsr.cluster.connect import connect
+
+url, bundle, alias, last = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+changes = 0
+models.CHUNK_BYTES = 40_000  # so that an upload has a middle
+send = Transport.perform_request
+
+
+def counted(self: Transport, method: str, path: str, *args: Any, **options: Any) -> Any:
+    global changes
+    reads = method in ("GET", "HEAD") or path.endswith(("/_search", "/_count", "/_refresh"))
+    changes += not reads
+    if not reads and changes == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return send(self, method, path, *args, **options)
+
+
+Transport.perform_request = counted  # type: ignore[method-assign]
+deploy(connect(url), bundle, alias=alias, fields=["title", "text"], query_mode="model")
+sys.stdout.write(f"{changes} changes\n")
