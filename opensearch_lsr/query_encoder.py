@@ -91,7 +91,7 @@ class QueryEncoder:
         """Look up each distinct token of ``text``; an empty dict when none has a weight."""
         try:
             ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        except UnicodeEncodeError:  # lone surrogates, which no tokenizer takes
+        except TypeError:  # lone surrogates, which no tokenizer takes
             ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False).ids
         entries = self._entries
         return {entry[0]: entry[1] for entry in map(entries.get, ids) if entry is not None}

@@ -17,6 +17,7 @@ from pathlib import Path
 from opensearch_lsr.errors import BundleError
 
 TokenWeights = dict[str, float]
+MAX_WEIGHT = 64  # OpenSearch refuses query tokens that weigh more
 
 
 def check(weights: Mapping[str, float], vocabulary: Collection[str], specials: Collection[str], source: str) -> None:
@@ -38,8 +39,10 @@ def check(weights: Mapping[str, float], vocabulary: Collection[str], specials: C
             f"(first: {missing[0]!r}); write every token, 0 for those that should not match"
         )
     for token, weight in weights.items():
-        if not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
-            raise BundleError(f"{source}: token {token!r} weighs {weight!r}; weights are finite numbers ≥ 0")
+        if not isinstance(weight, int | float) or not 0 <= weight <= MAX_WEIGHT:
+            raise BundleError(
+                f"{source}: token {token!r} weighs {weight!r}; weights are numbers from 0 to {MAX_WEIGHT}"
+            )
     known = set(vocabulary)
     for token in weights:
         if token not in known:

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     "--encode", type=click.Choice(["cluster", "client"]), default="cluster", show_default=True, help="Who encodes."
 )
 @click.option(
-    "--query-mode", type=click.Choice(["tokens", "analyzer", "model"]), default="tokens", show_default=True,
+    "--query-mode",
+    type=click.Choice(["tokens", "analyzer", "model"]),
+    default="tokens",
+    show_default=True,
     help="What queries may send: tokens looked up by the client, or text.",
-)  # fmt: skip
+)
 @click.option("--two-phase", is_flag=True, help="Score strong query tokens first, in the default search pipeline.")
 @click.option("--prune", type=PruneRule(), help="Keep only strong document weights, e.g. max_ratio=0.1.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="JSON with further fields (properties) or settings.")
@@ -37,9 +40,20 @@ if TYPE_CHECKING:
 @cluster_options
 @json_option
 def deploy(
-    connection: Connection, bundle: str, alias: str, fields: tuple[str, ...], encode: str, query_mode: str, two_phase: bool,
-    prune: Prune | None, mapping: Path | None, source_index: str | None, change_settings: bool, dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
+    connection: Connection,
+    bundle: str,
+    alias: str,
+    fields: tuple[str, ...],
+    encode: str,
+    query_mode: str,
+    two_phase: bool,
+    prune: Prune | None,
+    mapping: Path | None,
+    source_index: str | None,
+    change_settings: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Put an encoder behind an alias: model, pipelines, token weights, index.
 
     BUNDLE is a folder, a Hub name, or "default". What is there is kept; running it again completes or changes nothing.
@@ -55,7 +69,7 @@ def deploy(
 
     wish = Deployment(
         Bundle.open(bundle), alias, fields, encode, query_mode, two_phase, prune, _read_mapping(mapping), source_index
-    )  # fmt: skip
+    )
     with connection.client() as client, progress("bytes") as report:
         plan = Plan(client, wish, report)
         if dry_run:
@@ -78,9 +92,8 @@ def deploy(
         return
     click.echo(f"{alias} → {wish.index}: " + (f"{len(steps)} steps done" if steps else "nothing to do"))
     click.echo(f"next: opensearch-lsr index FILE --alias {alias}")
-    click.echo(
-        f"search it with anything that speaks HTTP, e.g. POST /{alias}/_search\n{json.dumps(example, ensure_ascii=False)}"
-    )
+    click.echo(f"search it with anything that speaks HTTP, e.g. POST /{alias}/_search")
+    click.echo(json.dumps(example, ensure_ascii=False))
 
 
 def _example(plan: Any) -> dict[str, Any]:

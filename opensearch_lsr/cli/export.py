@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import click
+
+from opensearch_lsr.cli.options import json_option
+from opensearch_lsr.cli.output import emit_json, table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,16 +21,16 @@ import click
     show_default=True,
     help="int8: weights only, a quarter of the size, vectors independent of their batch.",
 )
-@click.option("--name", help="What the bundle is called where it is deployed.  [default: the checkpoint's folder name]")
+@click.option("--name", help="What the bundle is called where it is deployed [default: the checkpoint's folder name].")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the encoder.")
 @click.option(
     "--activation",
     type=click.Choice(["relu", "log1p_relu"]),
-    help="For a masked LM + idf.json folder, which does not say it.  [default: relu]",
+    help="For a masked LM + idf.json folder, which does not say it [default: relu].",
 )
 @click.option("--max-length", type=click.IntRange(min=8), help="Cut documents to this many tokens.")
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the bundle's lsr.json and path as JSON.")
+@json_option
 def export(
     checkpoint: str,
     output: str,
@@ -41,18 +42,18 @@ def export(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Export a trained CHECKPOINT as a BUNDLE that OpenSearch and onnxruntime can run.
+    """Turn a trained CHECKPOINT into a bundle that OpenSearch and onnxruntime run.
 
     CHECKPOINT is a sentence-transformers SparseEncoder folder, a masked LM with its idf.json, or the Hub name
     (owner/name) of either. The result is compared with the checkpoint on real text.
 
-    Example:
-
     \b
-        opensearch-lsr export my-checkpoint -o my-bundle --quantize int8
+    Example:
+      opensearch-lsr export my-checkpoint -o my-bundle --quantize int8
     """
     from opensearch_lsr.export.card import parity_figures
     from opensearch_lsr.export.export import export as run
+    from opensearch_lsr.export.export import size_of
 
     def on_step(step: str) -> None:
         if sys.stderr.isatty():
@@ -70,11 +71,8 @@ def export(
         on_step=on_step,
     )
     if as_json:
-        click.echo(json.dumps({"path": str(bundle.path), **asdict(bundle.config)}, ensure_ascii=False))
+        emit_json({"path": str(bundle.path), **asdict(bundle.config)})
         return
-    size = sum(path.stat().st_size for path in Path(bundle.path).rglob("*") if path.is_file())
-    rows = [("bundle", str(bundle.path)), ("size", f"{size / 1e6:.1f} MB"), *parity_figures(bundle.config)]
-    width = max(len(label) for label, _ in rows)
-    for label, value in rows:
-        click.echo(f"{label:<{width}}  {value}")
-    click.echo(f"\nNext: opensearch-lsr deploy {output} --alias docs --field text")
+    click.echo(f"{bundle.path}  {size_of(bundle.path) / 1e6:.1f} MB")
+    table(["compared with the checkpoint", ""], parity_figures(bundle.config))
+    click.echo(f"Next: opensearch-lsr deploy {output} --alias docs --field text")

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 @cluster_options
 @json_option
 def index(
-    connection: Connection, file: str, alias: str, encode: str | None, bundle: str, rejects: Path | None, allow_empty: bool,
+    connection: Connection,
+    file: str,
+    alias: str,
+    encode: str | None,
+    bundle: str,
+    rejects: Path | None,
+    allow_empty: bool,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Load documents: JSON Lines (also .gz), a BEIR folder, or - for standard input.
 
     Each line is an object with _id (or id) and the text fields. A line that cannot be indexed is named and kept in the

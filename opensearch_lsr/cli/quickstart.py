@@ -24,8 +24,8 @@ SEARCHES = ("q29", "q30", "q43")
 def quickstart(name: str) -> None:
     """From nothing to a measured semantic search on this machine.
 
-    Starts the embedded OpenSearch (fetched once, 700 MB), deploys the default encoder, indexes a sample corpus, searches
-    it, and compares with BM25. The node keeps running; everything can be done again.
+    Starts the embedded OpenSearch (fetched once, 700 MB), deploys the default encoder, indexes a sample corpus,
+    searches it, and compares with BM25. The node keeps running; everything can be done again.
 
     \b
     Example:
@@ -46,9 +46,13 @@ def quickstart(name: str) -> None:
         client = connect(node.url)
         _say(2, "the default encoder, deployed")
         deploy(
-            client, Bundle.open("default"), alias=ALIAS, fields=FIELDS, mapping=MAPPING,
+            client,
+            Bundle.open("default"),
+            alias=ALIAS,
+            fields=FIELDS,
+            mapping=MAPPING,
             on_step=lambda title, action: click.echo(f"   {title}: {action}"),
-        )  # fmt: skip
+        )
         _say(3, "a sample corpus, encoded by the cluster and indexed")
         target = deployed(client, ALIAS)
         loaded = bulk.load(client, target, documents.read(str(SAMPLE), FIELDS), None)

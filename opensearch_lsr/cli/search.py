@@ -29,9 +29,18 @@ if TYPE_CHECKING:
 @cluster_options
 @json_option
 def search(
-    connection: Connection, text: str, alias: str, size: int, mode: str | None, prune: Prune | None, two_phase: bool,
-    condition: str | None, hybrid: bool, only_body: bool, as_json: bool,
-) -> None:  # fmt: skip
+    connection: Connection,
+    text: str,
+    alias: str,
+    size: int,
+    mode: str | None,
+    prune: Prune | None,
+    two_phase: bool,
+    condition: str | None,
+    hybrid: bool,
+    only_body: bool,
+    as_json: bool,
+) -> None:
     """Search an alias.
 
     \b

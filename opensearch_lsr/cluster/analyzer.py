@@ -1,7 +1,7 @@
 """Whether a bundle's query side equals an analyzer built into OpenSearch (3.1+): then queries may be text.
 
-The built-in ``bert-uncased`` analyzer is a tokenizer and an IDF table inside ML Commons. A bundle may use it when its own
-tokenizer and table are the same apart from special and unused tokens, which never match a document.
+The built-in ``bert-uncased`` analyzer is a tokenizer and an IDF table inside ML Commons. A bundle may use it when its
+own tokenizer and table are the same apart from special and unused tokens, which never match a document.
 """
 
 from __future__ import annotations

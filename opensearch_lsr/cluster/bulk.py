@@ -161,10 +161,13 @@ def _send(client: OpenSearch, batch: list[Document], actions: list[dict[str, Any
 
 
 def _why(error: Any) -> str:
-    while isinstance(error, dict) and isinstance(error.get("caused_by"), dict):
-        error = error["caused_by"]
-    reason = error.get("reason") if isinstance(error, dict) else error
-    return f"refused by the cluster: {' '.join(str(reason).split())[:300]}"
+    """The outermost reason, which names the field, and the innermost, which names the value."""
+    reasons = []
+    while isinstance(error, dict):
+        reasons.append(str(error.get("reason")))
+        error = error.get("caused_by")
+    parts = dict.fromkeys([*reasons[:1], *reasons[-1:]]) or {str(error): None}
+    return f"refused by the cluster: {' '.join(': '.join(parts).split())[:400]}"
 
 
 def _collect(

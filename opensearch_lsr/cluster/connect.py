@@ -87,7 +87,7 @@ def readable_errors(url: str) -> Iterator[None]:
         raise ClusterError(f"{url}: no answer in time ({reason(error)})") from error
     except ConnectionError as error:
         raise ClusterError(
-            f"{url}: cannot be reached; is it up? (`opensearch-lsr cluster up` starts one; OPENSEARCH_URL names another)"
+            f"{url}: cannot be reached; is it up? `opensearch-lsr cluster up` starts one; OPENSEARCH_URL names another"
         ) from error
     except OpenSearchException as error:
         raise ClusterError(f"{url}: {reason(error)}") from error

@@ -62,8 +62,8 @@ class Deployment:
             raise InputError(f"{self.bundle.path}: a bi-encoder takes no --query-mode or --two-phase")
         if self.encode == "cluster" and not config.word_form:
             raise InputError(
-                f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons would "
-                "lose some of them; deploy with --encode client"
+                f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons "
+                "would lose some of them; deploy with --encode client"
             )
         if self.query_mode == "analyzer" and self.analyzer is None:
             raise InputError(

@@ -55,8 +55,7 @@ def read(path: str, fields: Sequence[str], allow_empty: bool = False) -> Iterato
         InputError: when the file is missing or is no text.
     """
     seen: dict[str, int] = {}
-    name = "stdin" if path == "-" else path
-    with _open(path) as lines:
+    with _open(path) as (lines, name):
         for number, line in enumerate(_lines(lines, name), start=1):
             if line.strip():
                 yield _parse(line, f"{name}:{number}", number, seen, fields, allow_empty)
@@ -91,12 +90,12 @@ def _parse(
         return Reject(origin, f"not JSON ({error})", raw)
     if not isinstance(record, dict):
         return Reject(origin, f"holds {type(record).__name__}, not an object", raw)
-    identifier = next((record.pop(key) for key in ID_FIELDS if key in record), None)
+    # a random id of our own, not the cluster's: a repeated request then cannot index the document twice
+    identifier = next((record.pop(key) for key in ID_FIELDS if key in record), uuid4().hex)
     problem = _problem(record, identifier, number, seen, fields, allow_empty)
     if problem:
         return Reject(origin, problem, raw)
-    # a random id of our own, not the cluster's: a repeated request then cannot index the document twice
-    return Document(uuid4().hex if identifier is None else str(identifier), record, origin)
+    return Document(str(identifier), record, origin)
 
 
 def _problem(
@@ -107,14 +106,13 @@ def _problem(
     fields: Sequence[str],
     allow_empty: bool,
 ) -> str | None:
-    if identifier is not None:
-        if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
-            return f"_id is {json.dumps(identifier)[:80]}; an id is a non-empty string or a whole number"
-        if len(str(identifier).encode("utf-8", "replace")) > MAX_ID_BYTES:
-            return f"_id is longer than {MAX_ID_BYTES} bytes"
-        first = seen.setdefault(str(identifier), number)
-        if first != number:
-            return f"duplicate id {str(identifier)!r}, first at line {first}"
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
+        return f"_id is {json.dumps(identifier)[:80]}; an id is a non-empty string or a whole number"
+    if len(str(identifier).encode("utf-8", "replace")) > MAX_ID_BYTES:
+        return f"_id is longer than {MAX_ID_BYTES} bytes"
+    first = seen.setdefault(str(identifier), number)
+    if first != number:
+        return f"duplicate id {str(identifier)!r}, first at line {first}"
     if any(key.startswith("lsr_") for key in record):
         return "has fields beginning with lsr_, which are this package's own"
     if not allow_empty and not text_of(record, fields):
@@ -123,9 +121,9 @@ def _problem(
 
 
 @contextmanager
-def _open(path: str) -> Iterator[IO[str]]:
+def _open(path: str) -> Iterator[tuple[IO[str], str]]:
     if path == "-":
-        yield sys.stdin
+        yield sys.stdin, "stdin"
         return
     file = Path(path)
     if file.is_dir():
@@ -133,7 +131,7 @@ def _open(path: str) -> Iterator[IO[str]]:
     if not file.is_file():
         raise InputError(f"{file}: no such file")
     with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
-        yield lines
+        yield lines, str(file)
 
 
 def _lines(lines: IO[str], name: str) -> Iterator[str]:

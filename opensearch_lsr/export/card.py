@@ -20,8 +20,8 @@ pipeline_tag: feature-extraction
 
 # {name}
 
-A document encoder for learned sparse retrieval in OpenSearch: text in, one weight for each of {vocab_size:,} tokens
-out. {query}
+A document encoder for learned sparse retrieval in OpenSearch: it gives a text one weight for each of its
+{vocab_size:,} tokens. {query}
 
 | | |
 |---|---|
@@ -37,7 +37,7 @@ out. {query}
 
 ```
 opensearch-lsr deploy {folder} --alias docs --field text
-opensearch-lsr search docs "your query"
+opensearch-lsr search "your query" --alias docs
 ```
 
 ```python

@@ -78,7 +78,7 @@ def export(
     try:
         figures = _write_graph(opened, staging, quantize, on_step)
         config = _write_rest(opened, staging, name, version, quantize, figures)
-        card.write(staging / CARD, config, opened, _size(staging))
+        card.write(staging / CARD, config, opened, size_of(staging))
         _replace(staging, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -94,6 +94,11 @@ def word_form(tokenizer: Tokenizer) -> bool:
     specials = set(special_tokens(tokenizer))
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     return all(tokenizer.decode([index]) == token for token, index in vocabulary.items() if token not in specials)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _write_graph(
@@ -175,7 +180,3 @@ def _replace(staging: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -6,10 +6,11 @@ onnxruntime 1.16.3 reads.
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from opensearch_lsr.document_encoder import ATTENTION_MASK, INPUT_IDS
@@ -107,12 +108,15 @@ def write(graph: DocumentGraph, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns that it is deprecated and about every traced shape; the parity check is what decides."""
+    """The exporter warns that it is deprecated and about every traced shape, and prints a graph that it cannot write.
+
+    The parity check is what decides, and an error is one line.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -36,7 +36,11 @@ def all_models(client: OpenSearch) -> list[tuple[str, str, str]]:
     answer = client.transport.perform_request(
         "POST",
         "/_plugins/_ml/models/_search",
-        body={"size": 1000, "_source": ["name"], "query": {"bool": {"must_not": {"exists": {"field": "chunk_number"}}}}},
+        body={
+            "size": 1000,
+            "_source": ["name"],
+            "query": {"bool": {"must_not": {"exists": {"field": "chunk_number"}}}},
+        },
         params={"ignore": 404},
     )
     for hit in answer.get("hits", {}).get("hits", []):

@@ -27,7 +27,16 @@ FIELDS = ["title", "text"]
 def test_a_second_deploy_changes_nothing(client: OpenSearch, tiny: Bundle, alias: str) -> None:
     steps: list[str] = []
     deploy(client, tiny, alias=alias, fields=FIELDS, on_step=lambda title, action: steps.append(title))
-    assert [step.split()[0] for step in steps] == ["model", "model", "probe", "token", "ingest", "search", "index", "alias"]
+    assert [step.split()[0] for step in steps] == [
+        "model",
+        "model",
+        "probe",
+        "token",
+        "ingest",
+        "search",
+        "index",
+        "alias",
+    ]
     before = snapshot(client)
     deploy(client, tiny, alias=alias, fields=FIELDS, on_step=lambda title, action: steps.append(title))
     assert len(steps) == 8
@@ -113,7 +122,9 @@ def test_from_an_existing_index(client: OpenSearch, tiny: Bundle, alias: str) ->
     source = f"{alias}-bm25"
     analysis = {"analyzer": {"mine": {"type": "custom", "tokenizer": "whitespace", "filter": ["lowercase"]}}}
     properties = {"text": {"type": "text", "analyzer": "mine"}, "lang": {"type": "keyword"}}
-    client.indices.create(index=source, body={"settings": {"analysis": analysis}, "mappings": {"properties": properties}})
+    client.indices.create(
+        index=source, body={"settings": {"analysis": analysis}, "mappings": {"properties": properties}}
+    )
     for i in range(30):
         client.index(index=source, id=f"d{i}", body={"text": f"water leak {i}", "lang": "en"}, routing="r")
     client.indices.put_alias(index=source, name=alias)
@@ -135,7 +146,9 @@ def test_pruning_is_the_same_in_both_modes(client: OpenSearch, tiny: Bundle, ali
     rows = [Document("d", {"text": "Fix the leak in the kitchen tap, then clean the sink."}, "")]
     vectors = []
     for mode in ("cluster", "client"):
-        target = deploy(client, tiny, alias=f"{alias}-{mode}", fields=["text"], encode=mode, prune=Prune("max_ratio", 0.5))
+        target = deploy(
+            client, tiny, alias=f"{alias}-{mode}", fields=["text"], encode=mode, prune=Prune("max_ratio", 0.5)
+        )
         bulk.load(client, target, rows, DocumentEncoder(tiny) if mode == "client" else None)
         vectors.append(client.get(index=target.index, id="d")["_source"]["lsr_vector"])
     assert vectors[0] == pytest.approx(vectors[1], abs=1e-3)
@@ -160,7 +173,9 @@ def test_preflight_names_setting_and_remedy_and_changes_it_only_when_allowed(cli
     assert preflight.check(client, needs) == []
     client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: False}})
     try:
-        with pytest.raises(PreflightError, match=r"allow_registering_model_via_local_file is false: set it, or deploy with"):
+        with pytest.raises(
+            PreflightError, match=r"allow_registering_model_via_local_file is false: set it, or deploy with"
+        ):
             preflight.require(client, needs, change_settings=False)
         assert preflight.require(client, needs, change_settings=True) == [f"{preflight.UPLOAD} = True"]
         assert preflight.check(client, needs) == []

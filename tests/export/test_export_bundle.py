@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tiny_checkpoint import SPECIALS
+from tiny_checkpoint import SPECIALS, make_checkpoint
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from opensearch_lsr.bundle import DEFAULT, Bundle
@@ -37,6 +39,12 @@ def test_special_tokens_weigh_nothing(layout: str, exported: Callable[..., Bundl
     weights = exported(layout).weights
     assert [weights[token] for token in SPECIALS] == [0] * len(SPECIALS)
     assert weights["dog"] > 0
+
+
+def test_the_trained_table_goes_before_idf_json(exported: Callable[..., Bundle], tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "checkpoint")
+    (folder / "idf.json").write_text(json.dumps({"dog": 99.0}), encoding="utf-8")
+    assert export(folder, tmp_path / "bundle").weights == exported().weights
 
 
 def test_the_card(exported: Callable[..., Bundle]) -> None:
@@ -110,6 +118,16 @@ def test_the_command(checkpoint_folder: Callable[..., Path], tmp_path: Path) -> 
     assert result.output.strip().endswith(f"opensearch-lsr deploy {tmp_path / 'bundle'} --alias docs --field text")
     result = CliRunner().invoke(command, [*arguments, "--overwrite", "--json"], catch_exceptions=False)
     assert json.loads(result.stdout)["name"] == "tiny"
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; from opensearch_lsr.cli.main import main; "
+        f"sys.argv = ['opensearch-lsr', 'export', {str(tmp_path)!r}, '-o', 'bundle']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "pip install 'opensearch-lsr[export]'" in done.stderr
 
 
 def test_help_has_an_example() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SparseEncoder
-from tiny_checkpoint import SPECIALS, make_model, make_tokenizer
+from tiny_checkpoint import SPECIALS, make_checkpoint, make_model, make_tokenizer
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import ParityError
 from opensearch_lsr.export import graph, parity
 from opensearch_lsr.export.checkpoint import Checkpoint
+from opensearch_lsr.export.export import export
 from opensearch_lsr.query_encoder import QueryEncoder
 
 TEXTS = ["the tap in the kitchen leaks, so fix it", "", "snow", "a book about 3 horses & the sea! " * 20]
@@ -42,6 +44,30 @@ def test_vectors_equal_the_formula(activation: str, exported: Callable[..., Bund
             weights = torch.log1p(torch.relu(model(**inputs).logits[0])).amax(dim=0)
         rows.append(torch.log1p(weights) if activation == "log1p_relu" else weights)
     assert_equal(DocumentEncoder(exported("mlm", activation)).encode(TEXTS), torch.stack(rows).numpy())
+
+
+def test_the_published_layout_has_its_masked_lm_in_the_root(exported: Callable[..., Bundle], tmp_path: Path) -> None:
+    """opensearch-neural-sparse-encoding-doc-v2/v3: module path "", and sentence-transformers' older class names."""
+    folder = make_checkpoint(tmp_path / "checkpoint", "router", "relu")
+    for file in (folder / "document_0_Transformer").iterdir():
+        file.rename(folder / file.name)
+    (folder / "document_0_Transformer").rmdir()
+    models = "sentence_transformers.sparse_encoder.models"
+    router = json.loads((folder / "router_config.json").read_text(encoding="utf-8"))
+    router["types"] = {
+        "query_0_SparseStaticEmbedding": f"{models}.SparseStaticEmbedding.SparseStaticEmbedding",
+        "": f"{models}.MLMTransformer.MLMTransformer",
+        "document_1_SpladePooling": f"{models}.SpladePooling.SpladePooling",
+    }
+    router["structure"]["document"] = ["", "document_1_SpladePooling"]
+    (folder / "router_config.json").write_text(json.dumps(router), encoding="utf-8")
+    (folder / "modules.json").write_text(
+        json.dumps([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Router"}])
+    )
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
+    bundle = export(folder, tmp_path / "bundle")
+    assert bundle.config.document_fingerprint == exported("router", "relu").config.document_fingerprint
+    assert bundle.config.query_fingerprint == exported("router", "relu").config.query_fingerprint
 
 
 def test_query_side_equals_sentence_transformers(

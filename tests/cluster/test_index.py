@@ -1,0 +1,102 @@
+"""Loading: counts add up, nothing is lost, rejections are retried or named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opensearchpy import OpenSearch, Transport
+from opensearchpy.exceptions import TransportError
+
+from opensearch_lsr import deploy
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster import bulk
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD
+from opensearch_lsr.data.documents import Document, Reject
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.errors import DeploymentError
+
+pytestmark = pytest.mark.cluster
+
+
+def rows(count: int) -> list[Document]:
+    return [Document(f"d{i}", {"title": "water", "text": f"leak number {i}."}, f"file:{i + 1}") for i in range(count)]
+
+
+@pytest.mark.parametrize("mode", ["cluster", "client"])
+def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) -> None:
+    target = deploy(
+        client,
+        tiny,
+        alias=alias,
+        fields=["title", "text"],
+        encode=mode,
+        mapping={"properties": {"day": {"type": "date"}}},
+    )
+    wrong = Document("bad", {"title": "a", "day": "not a day"}, "file:101")
+    empty = Document("empty", {"title": " ", "text": ""}, "file:102")
+    stream = [*rows(100), wrong, empty, Reject("file:103", "not JSON", "{")]
+    seen: list[int] = []
+    report = bulk.load(
+        client, target, stream, DocumentEncoder(tiny) if mode == "client" else None, lambda r: seen.append(r.indexed)
+    )
+    assert (report.read, report.indexed, report.without_vector) == (103, 101, 1)
+    assert sorted(reject.origin for reject in report.rejects) == ["file:101", "file:103"]
+    assert any("failed to parse field [day]" in reject.reason for reject in report.rejects)
+    assert client.count(index=alias)["count"] == 101
+    assert seen[-1] == 101
+    marked = client.count(index=alias, body={"query": {"term": {MODEL_FIELD: target.document_key}}})["count"]
+    assert marked == 100
+    assert VECTOR_FIELD not in client.get(index=target.index, id="empty")["_source"]
+    assert bulk.load(client, target, rows(100), DocumentEncoder(tiny) if mode == "client" else None).indexed == 100
+    assert client.count(index=alias)["count"] == 101
+
+
+def test_documents_with_vectors_pass_the_pipeline_again(client: OpenSearch, tiny: Bundle, alias: str) -> None:
+    """Dotted and empty-looking token names must not break a document that is written back, nor stay when stale."""
+    target = deploy(client, tiny, alias=alias, fields=["text"])
+    bulk.load(client, target, [Document("d", {"text": "tea. coffee... a, b; 3.5"}, "")], None)
+    source = client.get(index=target.index, id="d")["_source"]
+    assert "." in source[VECTOR_FIELD]
+    client.index(index=alias, id="d", body=source | {"text": "horse"}, refresh=True)
+    again = client.get(index=target.index, id="d")["_source"]
+    assert again[VECTOR_FIELD] == pytest.approx(DocumentEncoder(tiny).encode(["horse"])[0], abs=1e-3)
+    client.index(
+        index=alias, id="d", body={"title": "none", MODEL_FIELD: "stale", VECTOR_FIELD: {"x": 1}}, refresh=True
+    )
+    assert client.get(index=target.index, id="d")["_source"] == {"title": "none"}
+
+
+def test_another_encoder_than_deployed_is_refused(
+    client: OpenSearch, exported: Callable[..., Bundle], alias: str
+) -> None:
+    target = deploy(client, exported("router"), alias=alias, fields=["text"], encode="client")
+    with pytest.raises(DeploymentError, match="its vectors are of encoder"):
+        bulk.document_encoder(target, str(exported("router", "relu").path))
+
+
+@pytest.mark.parametrize("whole_request", [True, False])
+def test_429_is_retried_until_everything_is_in(
+    client: OpenSearch, tiny: Bundle, alias: str, monkeypatch: pytest.MonkeyPatch, whole_request: bool
+) -> None:
+    """A busy node is a fault that a real one cannot be made to show on demand: the first answers are forged."""
+    target = deploy(client, tiny, alias=alias, fields=["text"], encode="client")
+    send, forged = Transport.perform_request, [0]
+
+    def busy(self: Transport, method: str, path: str, *args: Any, **options: Any) -> Any:
+        answer = send(self, method, path, *args, **options)
+        if path.endswith("_bulk") and forged[0] < 2:
+            forged[0] += 1
+            if whole_request:
+                raise TransportError(429, "rejected_execution_exception", {})
+            for item in answer["items"][::3]:
+                item["index"] |= {"status": 429, "error": {"reason": "busy"}}
+            answer["errors"] = True
+        return answer
+
+    monkeypatch.setattr(Transport, "perform_request", busy)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    report = bulk.load(client, target, rows(50), DocumentEncoder(tiny))
+    assert (forged[0], report.read, report.indexed, report.rejects) == (2, 50, 50, [])
+    assert client.count(index=alias)["count"] == 50
