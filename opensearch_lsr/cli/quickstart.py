@@ -16,7 +16,7 @@ ALIAS, FIELDS = "handbook", ("title", "text")
 SAMPLE = Path(__file__).parents[1] / "samples" / "handbook"
 # the baseline gets its best foot: stemming, as the tokens of the encoder know word forms, too
 MAPPING = {"properties": {name: {"type": "text", "analyzer": "english"} for name in FIELDS}}
-SEARCHES = ("q29", "q30", "q43")
+SEARCHES = ("q03", "q41", "q29")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,7 +65,7 @@ def quickstart(name: str) -> None:
     click.echo(
         "\nWhat next:\n"
         f'  opensearch-lsr search "brakes squeak" --alias {ALIAS}\n'
-        f'  opensearch-lsr explain "fake email pretending to be my bank" d109 --alias {ALIAS}\n'
+        f'  opensearch-lsr explain "time off for a new baby" d172 --alias {ALIAS}\n'
         '  opensearch-lsr expand "Worn pads make brakes squeak." --document\n'
         "  opensearch-lsr deploy default --alias articles --field title --field text\n"
         f"  opensearch-lsr index YOUR.jsonl --alias articles      (export OPENSEARCH_URL={node.url})\n"

@@ -18,7 +18,7 @@ def read_queries(folder: Path) -> dict[str, str]:
     """
     path = folder / "queries.jsonl"
     queries = {}
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         try:
             record = json.loads(line)
             queries[str(record["_id"])] = str(record["text"])
@@ -35,7 +35,7 @@ def read_qrels(folder: Path, split: str = "test") -> Qrels:
     """
     path = folder / "qrels" / f"{split}.tsv"
     qrels: Qrels = {}
-    for number, line in enumerate(_text(path).splitlines()[1:], start=2):
+    for number, line in enumerate(_lines(path)[1:], start=2):
         try:
             query, document, grade = line.split("\t")
             qrels.setdefault(query, {})[document] = int(grade)
@@ -44,8 +44,9 @@ def read_qrels(folder: Path, split: str = "test") -> Qrels:
     return qrels
 
 
-def _text(path: Path) -> str:
+def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:  # not splitlines(): JSON may hold U+2028 as it is
+            return [line.rstrip("\n") for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error.__class__.__name__})") from error

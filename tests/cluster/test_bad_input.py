@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from opensearchpy import OpenSearch
@@ -51,9 +52,9 @@ def refused(lsr: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..
 class Forbidding(http.server.BaseHTTPRequestHandler):
     """A cluster that refuses the password, or that lacks the plugins: the embedded node has no security plugin."""
 
-    answers: dict[str, tuple[int, object]] = {}
+    answers: ClassVar[dict[str, tuple[int, object]]] = {}
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         status, body = self.answers.get(self.path.partition("?")[0], self.answers["*"])
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -80,11 +81,11 @@ def test_bundles(refused: Callable[..., str], client: OpenSearch, tiny: Bundle, 
     before = snapshot(client)
     target = ("--alias", alias, "--field", "text")
     assert "nowhere: no such folder" in refused("deploy", "nowhere", *target)
-    for part, message in [("onnx/model.onnx", "fingerprint differs"), ("tokenizer.json", "not a tokenizer")]:
+    for part in ("onnx/model.onnx", "tokenizer.json"):
         copy = tmp_path / part.replace("/", "-")
         shutil.copytree(tiny.path, copy)
         (copy / part).write_bytes((copy / part).read_bytes()[:1000])
-        assert message in refused("deploy", str(copy), *target)
+        assert "is not what was exported (fingerprint differs)" in refused("deploy", str(copy), *target)
     copy = tmp_path / "partial"
     shutil.copytree(tiny.path, copy)
     (copy / "idf.json").write_text(json.dumps({"water": 1.0}))

@@ -1,0 +1,117 @@
+"""What a node decides before it starts: where, with which heap and port, and which process it may touch."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from opensearch_lsr.errors import NodeError
+from opensearch_lsr.local import node as node_module
+from opensearch_lsr.local.home import home
+from opensearch_lsr.local.node import GIB, Node
+from opensearch_lsr.local.ready import last_error
+
+
+@pytest.mark.parametrize(
+    ("memory", "heap"), [(3 * GIB, "1024m"), (4 * GIB, "1024m"), (8 * GIB, "2048m"), (64 * GIB, "4096m")]
+)
+def test_the_heap_is_a_quarter_of_the_memory_from_1_to_4_gib(memory: int, heap: str) -> None:
+    assert node_module._heap(memory) == heap
+
+
+def test_a_machine_that_is_too_small_is_refused() -> None:
+    with pytest.raises(NodeError, match=r"2\.0 GiB .*needs 3 GiB"):
+        node_module._heap(2 * GIB)
+
+
+def test_a_taken_port_is_passed_over_and_refused_when_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        assert node_module._free_port(None, preferred=taken) != taken
+        with pytest.raises(NodeError, match=f"port {taken} is taken"):
+            node_module._free_port(taken)
+    assert node_module._free_port(taken) == taken
+
+
+def test_a_port_taken_on_all_addresses_is_taken_on_loopback() -> None:
+    with socket.create_server(("", 0)) as server, pytest.raises(NodeError):
+        node_module._free_port(server.getsockname()[1])
+
+
+def test_the_home_is_the_named_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPENSEARCH_LSR_HOME", str(tmp_path))
+    assert home() == tmp_path
+
+
+def test_the_home_of_root_is_the_systems_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENSEARCH_LSR_HOME", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert home() == Path("/var/cache/opensearch-lsr")
+
+
+@pytest.mark.parametrize("cache", ["/somewhere/cache", None])
+def test_the_home_of_a_user_is_the_cache_folder(monkeypatch: pytest.MonkeyPatch, cache: str | None) -> None:
+    monkeypatch.delenv("OPENSEARCH_LSR_HOME", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    if cache:
+        monkeypatch.setenv("XDG_CACHE_HOME", cache)
+    else:
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert home() == Path(cache or "/home/somebody/.cache") / "opensearch-lsr"
+
+
+@pytest.mark.parametrize("name", ["", "-", "a b", "../up", "a/b"])
+def test_a_name_that_is_no_folder_name_is_refused(name: str) -> None:
+    with pytest.raises(NodeError, match="node name"):
+        Node(name)
+
+
+@pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": 1}'])
+def test_a_damaged_record_means_not_running(tmp_path: Path, record: str) -> None:
+    node = Node("x", tmp_path)
+    node.folder.mkdir(parents=True)
+    (node.folder / "node.json").write_text(record)
+    assert node.status() is None
+    assert node.stop() is False
+
+
+def test_a_process_that_is_not_the_node_is_neither_reported_nor_stopped(tmp_path: Path, foreign_process: int) -> None:
+    node = Node("x", tmp_path)
+    node.folder.mkdir(parents=True)
+    record = {
+        "name": "x",
+        "version": "3.6.0",
+        "url": "http://127.0.0.1:9200",
+        "pid": foreign_process,
+        "heap": "1g",
+        "started": 0.0,
+        "log": "log",
+        "data": "data",
+    }
+    (node.folder / "node.json").write_text(json.dumps(record))
+    assert node.status() is None
+    assert node.stop() is False
+    os.kill(foreign_process, 0)  # raises if it is gone
+    assert not (node.folder / "node.json").exists()
+
+
+def test_wiping_deletes_the_nodes_folder_and_no_other(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "nodes" / name / "data").mkdir(parents=True)
+    Node("one", tmp_path).stop(wipe=True)
+    assert [folder.name for folder in (tmp_path / "nodes").iterdir()] == ["two"]
+
+
+def test_the_reason_of_a_failed_start_is_the_last_telling_line(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "node.log"
+    log.parent.mkdir()
+    assert last_error(log) == "no log was written"
+    (tmp_path / "console.log").write_text("starting\nError: Could not create the Java Virtual Machine.\nbye\n")
+    assert last_error(log) == "Error: Could not create the Java Virtual Machine."
+    log.write_text("[INFO ] hello\n[ERROR] unknown setting [no.such]\n\tat somewhere\n")
+    assert last_error(log) == "[ERROR] unknown setting [no.such]"
