@@ -54,8 +54,10 @@ def test_a_missing_extra_is_answered_with_its_pip_line(
 
 def test_the_wheel_carries_what_is_sent_and_shipped(command: Path, tmp_path: Path) -> None:
     code = (
-        "from opensearch_lsr.cluster import templates; from opensearch_lsr.bundle import Bundle; from pathlib import Path\n"
-        "import opensearch_lsr; Bundle.open('default').verify(); assert templates.FOLDER.name == '_pipelines'\n"
-        "templates.load('index'); assert (Path(opensearch_lsr.__file__).parent / 'samples/handbook/qrels/test.tsv').is_file()"
+        "from opensearch_lsr.cluster import templates; from opensearch_lsr.bundle import Bundle\n"
+        "from pathlib import Path; import opensearch_lsr; Bundle.open('default').verify()\n"
+        "assert templates.FOLDER.name == '_pipelines'\n"
+        "templates.load('index'); sample = Path(opensearch_lsr.__file__).parent / 'samples/handbook'\n"
+        "assert (sample / 'qrels/test.tsv').is_file()"
     )
     subprocess.run([str(command.with_name("python")), "-c", code], cwd=tmp_path, check=True)

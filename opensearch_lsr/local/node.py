@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -106,23 +106,16 @@ class Node:
             heap = heap or _heap(_memory())
             java_home = java.find(self.home)
             server = distribution.assemble(self.home, java_home, on_progress)
-            port = _free_port(port)
-            self._write_config(server, heap, port, settings or {})
             on_progress("starting OpenSearch", 0, 0)
-            process = self._launch(server, java_home)
-            info = NodeInfo(
-                self.name,
-                VERSION,
-                f"http://127.0.0.1:{port}",
-                process.pid,
-                heap,
-                time.time(),
-                str(self.log_file),
-                str(self.data),
-            )
-            self._state.write_text(json.dumps(info.as_dict()))
+            with lock("ports", self.home):  # a port is taken once it is in some node.json, bound or not yet
+                port = _free_port(port, self._recorded_ports())
+                self._write_config(server, heap, port, settings or {})
+                process = self._launch(server, java_home)
+                url, log, data = f"http://127.0.0.1:{port}", str(self.log_file), str(self.data)
+                info = NodeInfo(self.name, VERSION, url, process.pid, heap, time.time(), log, data)
+                self._state.write_text(json.dumps(info.as_dict()))
             try:
-                wait_until_ready(info.url, process, self.log_file, timeout)
+                wait_until_ready(info.url, self.cluster_name, process, self.log_file, timeout)
             except BaseException:
                 self.stop(timeout=5)
                 raise
@@ -158,6 +151,12 @@ class Node:
             shutil.rmtree(self.folder, ignore_errors=True)
         return info is not None
 
+    def _recorded_ports(self) -> set[int]:
+        others = (
+            Node(folder.name, self.home).status() for folder in (self.home / "nodes").iterdir() if folder.is_dir()
+        )
+        return {int(info.url.rpartition(":")[2]) for info in others if info}
+
     @property
     def _state(self) -> Path:
         return self.folder / "node.json"
@@ -177,7 +176,6 @@ class Node:
             "path.data": str(self.data),
             "path.logs": str(self.logs),
             "http.port": port,
-            "transport.port": _free_port(None, preferred=9300),
         }
         lines = (f"{key}: {json.dumps(value)}" for key, value in {**SETTINGS, **own, **settings}.items())
         (self.config / "opensearch.yml").write_text("\n".join(lines) + "\n")
@@ -250,13 +248,13 @@ def _heap(memory: int) -> str:
     return f"{min(4096, max(1024, memory // 4 // (1 << 20)))}m"
 
 
-def _free_port(port: int | None, preferred: int = 9200) -> int:
-    for candidate in [port] if port else [preferred, 0]:
+def _free_port(port: int | None, taken: Collection[int] = (), preferred: int = 9200) -> int:
+    for candidate in [port] if port else [preferred, 0, 0, 0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+            with suppress(OSError):
                 probe.bind(("127.0.0.1", candidate or 0))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+                found = int(probe.getsockname()[1])
+                if found not in taken:
+                    return found
     raise NodeError(f"port {port} is taken; leave out --port to get a free one")

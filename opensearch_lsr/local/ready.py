@@ -12,8 +12,8 @@ from pathlib import Path
 from opensearch_lsr.errors import NodeError
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> None:
-    """Poll until the cluster is yellow and ML Commons has made its own index and answers.
+def wait_until_ready(url: str, cluster: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> None:
+    """Poll until this cluster, and no other on the same port, is yellow and ML Commons answers.
 
     Raises:
         NodeError: when the process ends or time runs out, with the log's last error.
@@ -22,7 +22,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, time
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise NodeError(f"OpenSearch ended while starting: {last_error(log)} (log: {log})")
-        if _healthy(url) and _ml_commons_started(url):
+        if _healthy(url, cluster) and _ml_commons_started(url):
             return
         time.sleep(0.5)
     raise NodeError(f"OpenSearch was not ready after {timeout:.0f} s: {last_error(log)} (log: {log})")
@@ -38,9 +38,9 @@ def last_error(log: Path) -> str:
     return " ".join((telling or lines or ["no log was written"])[-1].split())[:300]
 
 
-def _healthy(url: str) -> bool:
+def _healthy(url: str, cluster: str) -> bool:
     health = _get(url + "/_cluster/health")
-    return bool(health) and health.get("status") in ("yellow", "green")
+    return health.get("cluster_name") == cluster and health.get("status") in ("yellow", "green")
 
 
 def _ml_commons_started(url: str) -> bool:
