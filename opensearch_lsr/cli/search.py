@@ -53,7 +53,8 @@ def search(
 
     options = Options(mode, prune, two_phase, _filter(condition), hybrid)
     with connection.client() as client:
-        request = body(client, deployed(client, alias), text, size=size, options=options)
+        target = deployed(client, alias)
+        request = body(client, target, text, size=size, options=options)
         if only_body:
             emit_json(request)
             return
@@ -66,7 +67,7 @@ def search(
         return
     table(
         ["#", "score", "id", "document"],
-        [(i, hit.score, hit.id, _shown(hit.source)) for i, hit in enumerate(found, start=1)],
+        [(i, hit.score, hit.id, _shown(hit.source, target.fields)) for i, hit in enumerate(found, start=1)],
     )
 
 
@@ -87,6 +88,9 @@ def _filter(condition: str | None) -> dict[str, Any] | None:
     return {"term": {name: value}}
 
 
-def _shown(source: dict[str, Any]) -> str:
-    text = " – ".join(value for key, value in source.items() if isinstance(value, str) and not key.startswith("lsr_"))
-    return text if len(text) <= 100 else text[:99] + "…"
+def _shown(source: dict[str, Any], fields: list[str]) -> str:
+    """The start of what was encoded."""
+    from opensearch_lsr.data.documents import text_of
+
+    text = text_of(source, fields)
+    return text if len(text) <= 80 else text[:79] + "…"
