@@ -80,7 +80,7 @@ def deploy(
             steps = [("cluster settings", setting) for setting in changed]
             for step, action in plan.pending():
                 if not as_json:
-                    click.echo(f"{step.title}: {action}", err=True)
+                    click.echo(f"{step.title}: {action}")
                 step.apply()
                 steps.append((step.title, action))
         example = None if dry_run else _example(plan)

@@ -45,6 +45,7 @@ def quickstart(name: str) -> None:
     with readable_errors(node.url):
         client = connect(node.url)
         _say(2, "the default encoder, deployed")
+        _remove_another_encoders_sample(client)
         deploy(
             client,
             Bundle.open("default"),
@@ -71,6 +72,17 @@ def quickstart(name: str) -> None:
         f"  opensearch-lsr index YOUR.jsonl --alias articles      (export OPENSEARCH_URL={node.url})\n"
         "  opensearch-lsr cluster down"
     )
+
+
+def _remove_another_encoders_sample(client: OpenSearch) -> None:
+    """A sample of an earlier version, whose vectors this version's queries do not fit."""
+    from opensearch_lsr.bundle import Bundle
+    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.status import undeploy
+
+    wanted = Bundle.open("default").config.document_fingerprint
+    if client.indices.exists_alias(name=ALIAS) and deployed(client, ALIAS).meta["document_fingerprint"] != wanted:
+        undeploy(client, ALIAS)
 
 
 def _compare(client: OpenSearch) -> list[list[Any]]:

@@ -63,6 +63,7 @@ class Plan:
                 f" (with --from {self.wish.alias} its documents are taken over)"
             )
         self._check_existing()
+        self._check_documents_served()
         indices.body(self.client, self.wish)
         return changed
 
@@ -195,6 +196,16 @@ class Plan:
                 raise DeploymentError(
                     f"{self.wish.index}: was deployed with {key} {meta[key]}, asked is {wanted[key]}; "
                     "choose another alias, or undeploy this one first"
+                )
+
+    def _check_documents_served(self) -> None:
+        """Refuse to move an alias from documents to an empty index."""
+        for holder in self._holders():
+            count = self.client.count(index=holder)["count"] if holder != self.wish.index else 0
+            if count and not self.wish.source_index and not self.client.indices.exists(index=self.wish.index):
+                raise DeploymentError(
+                    f"{self.wish.alias}: serves {count:,} documents of {holder}, and the new index would be empty; "
+                    f"take them over with --from {holder}, or choose another alias"
                 )
 
     def _index_pending(self) -> str | None:

@@ -53,9 +53,10 @@ def resources(client: OpenSearch, alias: str) -> list[Resource]:
             "encoder", f"{target.meta['name']} {target.meta['version']}", f"encoded by the {target.meta['encode']}"
         ),
     ]
-    for name in _model_names(target):
+    for name, needed in _model_names(target).items():
         model = next(iter(models.find(client, name)), None)
-        found.append(Resource("model", name, model.state if model else "missing"))
+        if model or needed:
+            found.append(Resource("model", name, model.state if model else "missing"))
     if target.meta["query"] == "table":
         fingerprint = target.meta["query_fingerprint"]
         found.append(Resource("token weights", fingerprint[:8], query_side.state(client, fingerprint)))
@@ -77,11 +78,11 @@ def removals(client: OpenSearch, alias: str) -> Iterator[Removal]:
     for kind, name in _pipelines(target):
         if _exists(client, kind, name):
             yield Removal(f"{kind} pipeline", name, lambda k=kind, n=name: _delete_pipeline(client, target.index, k, n))  # type: ignore[misc]
-    kept = {name for meta in others for name in _model_names(Deployed("", "", meta))}
+    kept = {name for meta in others for name, needed in _model_names(Deployed("", "", meta)).items() if needed}
     for name in _model_names(target):
         for model in models.find(client, name) if name not in kept else ():
             yield Removal("model", name, lambda m=model: models.remove(client, m))  # type: ignore[misc]
-    if _model_names(target) and not kept and (group := models.find_group(client)):
+    if not kept and (group := models.find_group(client)):
         yield Removal("model group", models.GROUP, lambda: _delete_group(client, group))
     fingerprint = target.meta["query_fingerprint"]
     if target.meta["query"] == "table" and all(meta["query_fingerprint"] != fingerprint for meta in others):
@@ -111,15 +112,12 @@ def _deployments(client: OpenSearch) -> dict[str, dict[str, Any]]:
     return {index: meta for index, meta in metas.items() if meta}
 
 
-def _model_names(target: Deployed) -> list[str]:
+def _model_names(target: Deployed) -> dict[str, bool]:
+    """The names of the models a deployment may have made, and whether it needs them as it is deployed now."""
     meta = target.meta
-    names = (
-        [f"lsr-{meta['name']}-{target.document_key}"]
-        if meta["encode"] == "cluster" or meta["query"] == "encoder"
-        else []
-    )
-    if meta["query_mode"] == "model":
-        names.append(f"lsr-{meta['name']}-query-{meta['query_fingerprint'][:8]}")
+    names = {f"lsr-{meta['name']}-{target.document_key}": meta["encode"] == "cluster" or meta["query"] == "encoder"}
+    if meta["query"] == "table":
+        names[f"lsr-{meta['name']}-query-{meta['query_fingerprint'][:8]}"] = meta["query_mode"] == "model"
     return names
 
 

@@ -85,6 +85,39 @@ def test_another_encoder_moves_the_alias_and_keeps_the_old_index(
     assert client.indices.exists(index=first.index)
 
 
+def test_an_alias_is_not_moved_from_documents_to_an_empty_index(
+    client: OpenSearch, exported: Callable[..., Bundle], alias: str
+) -> None:
+    first = deploy(client, exported("router"), alias=alias, fields=["text"], encode="client")
+    bulk.load(client, first, [Document("d", {"text": "water leak"}, "")], DocumentEncoder(exported("router")))
+    with pytest.raises(DeploymentError, match=f"take them over with --from {first.index}"):
+        deploy(client, exported("router", "relu"), alias=alias, fields=["text"], encode="client")
+    second = deploy(
+        client, exported("router", "relu"), alias=alias, fields=["text"], encode="client", source_index=alias
+    )
+    assert list(client.indices.get_alias(name=alias)) == [second.index]
+    vector = client.get(index=second.index, id="d")["_source"]["lsr_vector"]
+    assert vector == pytest.approx(DocumentEncoder(exported("router", "relu")).encode(["water leak"])[0])
+    steps: list[str] = []
+    deploy(
+        client,
+        exported("router", "relu"),
+        alias=alias,
+        fields=["text"],
+        encode="client",
+        on_step=lambda t, a: steps.append(t),
+    )
+    assert steps == []
+
+
+def test_undeploy_removes_a_query_model_that_is_no_longer_needed(client: OpenSearch, tiny: Bundle, alias: str) -> None:
+    before = snapshot(client)
+    deploy(client, tiny, alias=alias, fields=FIELDS, encode="client", query_mode="model")
+    deploy(client, tiny, alias=alias, fields=FIELDS, encode="client")
+    status.undeploy(client, alias)
+    assert snapshot(client) == before
+
+
 def test_other_fields_on_the_same_index_are_refused(client: OpenSearch, tiny: Bundle, alias: str) -> None:
     deploy(client, tiny, alias=alias, fields=FIELDS, encode="client")
     before = snapshot(client)
