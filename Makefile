@@ -1,11 +1,12 @@
 # Nothing before these but Python 3.11+, make and a shell.
 PYTHON ?= python3
 BIN := .venv/bin
+NODE ?= default
 
 .PHONY: quickstart test lint docs clean
 
 quickstart: .venv/quickstart  ## embedded OpenSearch, default encoder, sample corpus, searches, BM25 beside it
-	$(BIN)/opensearch-lsr quickstart
+	$(BIN)/opensearch-lsr quickstart --name $(NODE)
 
 test: .venv/development  ## all tests, the slow ones included
 	$(BIN)/pytest

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DEFAULT = Path(__file__).parent / "default_encoder"
 ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
-_HUB_FILES = [ONNX, ONNX + "_data", TOKENIZER, TABLE, CONFIG, CARD]
+_HUB_FILES = [ONNX, TOKENIZER, TABLE, CONFIG, CARD]
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,9 @@ def _read_config(path: Path) -> Config:
 
 
 def document_fingerprint(onnx: Path, tokenizer: str) -> str:
-    """SHA-256 over the ONNX file, its external data if any, and the tokenizer."""
-    digest = hashlib.sha256()
-    for part in _graph_bytes(onnx):
-        digest.update(part)
+    """SHA-256 over the ONNX file and the tokenizer."""
+    with onnx.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
     digest.update(tokenizer.encode())
     return digest.hexdigest()
 
@@ -209,11 +208,3 @@ def document_fingerprint(onnx: Path, tokenizer: str) -> str:
 def query_fingerprint(tokenizer: str, weights: Mapping[str, float]) -> str:
     """SHA-256 over the tokenizer and the non-zero weights."""
     return hashlib.sha256(tokenizer.encode() + token_weights.digest(weights).encode()).hexdigest()
-
-
-def _graph_bytes(onnx: Path) -> Iterator[bytes]:
-    for path in (onnx, onnx.with_name(onnx.name + "_data")):
-        if path.is_file():
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    yield block

@@ -38,7 +38,7 @@ def up(name: str, port: int | None, heap: str | None, as_json: bool) -> None:
     """
     from opensearch_lsr.local.node import Node
 
-    with progress("bytes") as report:
+    with progress() as report:
         info = Node(name).start(port=port, heap=heap, on_progress=report)
     if as_json:
         emit_json(info.as_dict())
@@ -50,7 +50,8 @@ def up(name: str, port: int | None, heap: str | None, as_json: bool) -> None:
 @cluster.command()
 @name_option
 @click.option("--wipe", is_flag=True, help="Delete its data, config and logs, too.")
-def down(name: str, wipe: bool) -> None:
+@json_option
+def down(name: str, wipe: bool, as_json: bool) -> None:
     """Stop the node; its data stays unless --wipe is given.
 
     \b
@@ -60,6 +61,9 @@ def down(name: str, wipe: bool) -> None:
     from opensearch_lsr.local.node import Node
 
     was_up = Node(name).stop(wipe=wipe)
+    if as_json:
+        emit_json({"name": name, "was_running": was_up, "wiped": wipe})
+        return
     click.echo(("stopped" if was_up else "was not running") + (", data deleted" if wipe else ""))
 
 

@@ -70,7 +70,7 @@ def deploy(
     wish = Deployment(
         Bundle.open(bundle), alias, fields, encode, query_mode, two_phase, prune, _read_mapping(mapping), source_index
     )
-    with connection.client() as client, progress("bytes") as report:
+    with connection.client() as client, progress() as report:
         plan = Plan(client, wish, report)
         if dry_run:
             plan.preflight()

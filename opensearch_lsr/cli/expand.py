@@ -26,6 +26,8 @@ def expand(
       opensearch-lsr expand "why do brakes squeak"
       opensearch-lsr expand "Worn pads make brakes squeak." --document
     """
+    if document and alias:
+        raise click.UsageError("--document runs a bundle's model: give --bundle, not --alias")
     from opensearch_lsr.query_encoder import QueryEncoder
     from opensearch_lsr.sparse_vector import strongest
 

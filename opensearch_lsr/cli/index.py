@@ -12,6 +12,7 @@ from opensearch_lsr.cli.options import Connection, alias_option, cluster_options
 from opensearch_lsr.cli.output import emit_json, progress
 
 if TYPE_CHECKING:
+    from opensearch_lsr.cluster.bulk import Report
     from opensearch_lsr.data.documents import Reject
 
 
@@ -50,7 +51,7 @@ def index(
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
 
-    rejects = rejects or Path(("stdin" if file == "-" else Path(file).name) + ".rejects.jsonl")
+    rejects = rejects or Path(("stdin" if file == "-" else Path(file).resolve().name) + ".rejects.jsonl")
     with connection.client() as client:
         target = deployed(client, alias)
         mode = encode or target.meta["encode"]
@@ -60,23 +61,17 @@ def index(
             )
         encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
         stream = documents.read(file, target.fields, allow_empty)
-        with progress() as bar:
-            report = bulk.load(
-                client,
-                target,
-                stream,
-                encoder,
-                lambda r: bar(f"{r.indexed / max(r.seconds, 1e-9):,.0f} documents/s", r.read, 0),
-            )
+        with _Rejects(rejects) as kept, progress() as bar:
+            report = bulk.load(client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept)
     summary = {
         "read": report.read,
         "indexed": report.indexed,
-        "rejected": len(report.rejects),
+        "rejected": report.rejected,
         "without_vector": report.without_vector,
         "truncated": report.truncated,
         "seconds": round(report.seconds, 2),
         "documents_per_second": round(report.indexed / max(report.seconds, 1e-9), 1),
-        "rejects_file": str(rejects) if report.rejects else None,
+        "rejects_file": str(rejects) if report.rejected else None,
     }
     if as_json:
         emit_json(summary)
@@ -85,18 +80,37 @@ def index(
             f"{report.indexed:,} of {report.read:,} documents indexed in {report.seconds:.1f} s "
             f"({summary['documents_per_second']:,} documents/s, encoded by the {mode})"
         )
-        if report.truncated:
-            limit = encoder.max_length if encoder else "?"
-            click.echo(f"{report.truncated:,} longer than {limit} tokens: what is beyond was not encoded", err=True)
+        if encoder and report.truncated:
+            longer = f"{report.truncated:,} longer than {encoder.max_length} tokens"
+            click.echo(f"{longer}: what is beyond was not encoded", err=True)
         if report.without_vector:
             click.echo(f"{report.without_vector:,} without text: found by filters only", err=True)
-    if report.rejects:
-        _keep(rejects, report.rejects)
-        more = f" and {len(report.rejects) - 1:,} more" if len(report.rejects) > 1 else ""
-        raise InputError(f"{report.rejects[0]}{more}; the refused lines are in {rejects}")
+    if kept.first:
+        more = f" and {report.rejected - 1:,} more" if report.rejected > 1 else ""
+        raise InputError(f"{kept.first}{more}; the refused lines are in {rejects}")
 
 
-def _keep(path: Path, rejects: list[Reject]) -> None:
-    with path.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        for reject in rejects:
-            file.write(json.dumps({"origin": reject.origin, "reason": reject.reason, "line": reject.raw}) + "\n")
+class _Rejects:
+    """The rejects file: open before loading starts, written line by line, and gone if there was nothing to keep."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first: Reject | None = None
+
+    def __enter__(self) -> _Rejects:
+        self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
+        return self
+
+    def __call__(self, reject: Reject) -> None:
+        self.first = self.first or reject
+        self._file.write(json.dumps({"origin": reject.origin, "reason": reject.reason, "line": reject.raw}) + "\n")
+        self._file.flush()
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+        if self.first is None:
+            self.path.unlink()
+
+
+def _rate(report: Report) -> str:
+    return f"{report.indexed / max(report.seconds, 1e-9):,.0f} documents/s"

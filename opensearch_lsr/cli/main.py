@@ -76,3 +76,8 @@ def main() -> None:
             raise
         click.echo(click.style("error: ", fg="red", bold=True) + " ".join(str(error).split()), err=True)
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that cannot be written
+        if error.filename is None:
+            raise
+        click.echo(click.style("error: ", fg="red", bold=True) + f"{error.filename}: {error.strerror}", err=True)
+        sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ class PruneRule(click.ParamType["Prune"]):
 
 
 def _embedded_url() -> str | None:
+    if sys.platform != "linux":  # where it cannot run
+        return None
     from opensearch_lsr.local.node import Node
 
     running = Node().status()

@@ -34,22 +34,23 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str |
 
 
 @contextmanager
-def progress(unit: str = "") -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar; yields ``report(what, done, total)``. Silent when stderr is no terminal."""
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
+            scale, unit = (1e6, " MB") if total >= 1e6 and what != "documents" else (1, "")
+            amount = f"{done / scale:,.0f}" + (f"/{total / scale:,.0f}{unit}" if total else "")
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total or None)
-            bar.update(tasks[what], completed=done, total=total or None)
+                tasks[what] = bar.add_task(what, total=total or None, amount="")
+            bar.update(tasks[what], completed=done, total=total or None, amount=amount)
 
         yield report

@@ -39,7 +39,7 @@ def quickstart(name: str) -> None:
     from opensearch_lsr.local.node import Node
 
     _say(1, "a real OpenSearch on this machine")
-    with progress("bytes") as report:
+    with progress() as report:
         node = Node(name).start(on_progress=report)
     click.echo(f"   OpenSearch {node.version} at {node.url}")
     with readable_errors(node.url):

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -25,14 +25,14 @@ RETRIES = 8  # on 429, with doubling waits
 
 @dataclass
 class Report:
-    """What became of a load: ``read == indexed + len(rejects)``. ``seconds`` is wall time."""
+    """What became of a load: ``read == indexed + rejected``. ``seconds`` is wall time."""
 
     read: int = 0
     indexed: int = 0
+    rejected: int = 0
     without_vector: int = 0
     truncated: int = 0
     seconds: float = 0.0
-    rejects: list[Reject] = field(default_factory=list)
 
 
 def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
@@ -42,6 +42,7 @@ def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
         DeploymentError: when the fingerprints differ.
     """
     opened = Bundle.open(bundle)
+    opened.verify()
     if opened.config.document_fingerprint != target.meta["document_fingerprint"]:
         raise DeploymentError(
             f"{target.alias}: its vectors are of encoder {target.meta['name']} ({target.document_key}), the bundle is "
@@ -56,6 +57,7 @@ def load(
     documents: Iterable[Document | Reject],
     encoder: DocumentEncoder | None,
     on_progress: Callable[[Report], None] = lambda report: None,
+    on_reject: Callable[[Reject], None] = lambda reject: None,
 ) -> Report:
     """Index documents, replacing those with the same id.
 
@@ -65,21 +67,22 @@ def load(
         documents: from :func:`opensearch_lsr.data.documents.read` or :func:`scan`.
         encoder: encodes here; None leaves it to the index's ingest pipeline.
         on_progress: called after each bulk request.
+        on_reject: called at once for each document that is not indexed, with its reason.
 
     Returns:
-        The counts, and each document that was not indexed with its reason.
+        The counts.
     """
     report, started = Report(), time.monotonic()
     size = CLIENT_BATCH if encoder else CLUSTER_BATCH
     with ThreadPoolExecutor(THREADS) as pool:
         under_way: list[Future[tuple[int, list[Reject]]]] = []
-        for batch in _batches(documents, size, report):
+        for batch in _batches(documents, size, report, on_reject):
             actions = _encoded(batch, target, encoder, report) if encoder else _plain(batch, target, report)
             if len(under_way) == THREADS:
-                _collect(under_way.pop(0), report, started, on_progress)
+                _collect(under_way.pop(0), report, started, on_progress, on_reject)
             under_way.append(pool.submit(_send, client, batch, actions))
         for future in under_way:
-            _collect(future, report, started, on_progress)
+            _collect(future, report, started, on_progress, on_reject)
     client.indices.refresh(index=target.index)
     report.seconds = time.monotonic() - started
     return report
@@ -87,19 +90,22 @@ def load(
 
 def scan(client: OpenSearch, index: str) -> Iterator[Document]:
     """Every document of an index, without vectors it may carry."""
-    for hit in helpers.scan(client, index=index, size=500):
+    for hit in helpers.scan(client, index=index, size=100, scroll="30m"):
         source = {key: value for key, value in hit["_source"].items() if key not in (VECTOR_FIELD, MODEL_FIELD)}
         yield Document(hit["_id"], source, f"{index}/{hit['_id']}", hit.get("_routing"))
 
 
-def _batches(documents: Iterable[Document | Reject], size: int, report: Report) -> Iterator[list[Document]]:
+def _batches(
+    documents: Iterable[Document | Reject], size: int, report: Report, on_reject: Callable[[Reject], None]
+) -> Iterator[list[Document]]:
     """Batches of documents; the rejects among them are counted on the way."""
 
     def accepted() -> Iterator[Document]:
         for document in documents:
             report.read += 1
             if isinstance(document, Reject):
-                report.rejects.append(document)
+                report.rejected += 1
+                on_reject(document)
             else:
                 yield document
 
@@ -142,7 +148,7 @@ def _send(client: OpenSearch, batch: list[Document], actions: list[dict[str, Any
         client,
         actions,
         chunk_size=len(actions),
-        max_chunk_bytes=20 * 1024 * 1024,
+        max_chunk_bytes=8 * 1024 * 1024,  # hosted clusters refuse requests above 10 MiB
         max_retries=RETRIES,
         initial_backoff=1,
         max_backoff=30,
@@ -171,10 +177,16 @@ def _why(error: Any) -> str:
 
 
 def _collect(
-    future: Future[tuple[int, list[Reject]]], report: Report, started: float, on_progress: Callable[[Report], None]
+    future: Future[tuple[int, list[Reject]]],
+    report: Report,
+    started: float,
+    on_progress: Callable[[Report], None],
+    on_reject: Callable[[Reject], None],
 ) -> None:
     indexed, refused = future.result()
     report.indexed += indexed
-    report.rejects.extend(refused)
+    report.rejected += len(refused)
+    for reject in refused:
+        on_reject(reject)
     report.seconds = time.monotonic() - started
     on_progress(report)

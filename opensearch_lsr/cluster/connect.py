@@ -45,11 +45,15 @@ def connect(
     Raises:
         InputError: for a URL that is none, or that carries a password.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if "@" in url:  # not repeated in the message: what stands before the @ may be a password
+        raise InputError("the URL carries a user name or a password; set OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD")
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
         raise InputError(f"url {url!r}: give http://host:port or https://host:port")
-    if parts.password:
-        raise InputError("the URL carries a password; set OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD instead")
     if ca_certs is not None and not ca_certs.is_file():
         raise InputError(f"{ca_certs}: no such file (--ca-certs)")
     return OpenSearch(

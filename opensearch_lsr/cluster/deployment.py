@@ -104,6 +104,7 @@ class Deployment:
             models=self.encode == "cluster" or self.query_mode == "model" or self.bundle.config.query == "encoder",
             analyzer=self.query_mode == "analyzer",
             two_phase=self.two_phase,
+            prune=self.prune is not None and self.encode == "cluster",
         )
 
     def meta(self) -> dict[str, Any]:

@@ -37,7 +37,12 @@ def body(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
     """
     base = templates.load("index")
     taken = _from_index(client, wish.source_index) if wish.source_index else {}
-    result = _merge(_merge(base, taken), _normalised(wish.mapping))
+    over = _merge(taken, _normalised(wish.mapping))
+    result = _merge(base, over)
+    if "number_of_replicas" in over.get("settings", {}).get("index", {}):
+        result["settings"]["index"]["auto_expand_replicas"] = over["settings"]["index"].get(
+            "auto_expand_replicas", False
+        )
     properties: dict[str, Any] = result["mappings"]["properties"]
     for name in wish.fields:
         _ensure_text(properties, name, wish)

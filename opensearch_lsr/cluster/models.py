@@ -59,15 +59,14 @@ def usable(client: OpenSearch, name: str) -> Model | None:
     return models[0] if models and models[0].state in USABLE else None
 
 
-def pack(files: Mapping[str, Path | str]) -> IO[bytes]:
-    """Zip files (a path, or the text itself) flat, the same bytes for the same content."""
+def pack(files: Mapping[str, Path]) -> IO[bytes]:
+    """Zip files flat, the same bytes for the same content."""
     archive = TemporaryFile()  # noqa: SIM115 - the caller closes it
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-        for name, content in files.items():
+        for name, path in files.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            data = content.read_bytes() if isinstance(content, Path) else content.encode()
-            zipped.writestr(entry, data)
+            zipped.writestr(entry, path.read_bytes())
     return archive
 
 

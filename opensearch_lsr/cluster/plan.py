@@ -10,8 +10,10 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import TABLE, TOKENIZER
-from opensearch_lsr.cluster import bulk, indices, models, preflight, probe, query_side, templates
+from opensearch_lsr.cluster import bulk, indices, models, preflight, probe, query_side, status, templates
 from opensearch_lsr.cluster.deployment import Deployed, Deployment
+from opensearch_lsr.data.documents import Reject
+from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError, InputError
 
 _ENCODE, _TOKENIZE = "SPARSE_ENCODING", "SPARSE_TOKENIZE"
@@ -43,6 +45,7 @@ class Plan:
         on_progress: Callable[[str, int, int], None] = lambda what, n, total: None,
     ) -> None:
         self.client, self.wish, self._on_progress = client, wish, on_progress
+        self._fresh: set[str] = set()  # models uploaded by this plan
         self.steps = list(self._steps())
 
     def preflight(self, change_settings: bool = False) -> list[str]:
@@ -64,7 +67,10 @@ class Plan:
             )
         self._check_existing()
         self._check_documents_served()
-        indices.body(self.client, self.wish)
+        if not self.client.indices.exists(index=self.wish.index):
+            indices.body(self.client, self.wish)
+        if self.wish.needs.models:
+            DocumentEncoder(self.wish.bundle)  # the probe needs it, and a graph that fails here fails there
         return changed
 
     def pending(self) -> Iterator[tuple[Step, str]]:
@@ -102,6 +108,7 @@ class Plan:
             return None if models.usable(client, name) else f"upload ({function})"
 
         def upload() -> None:
+            self._fresh.add(name)
             with models.pack(files) as archive:
                 models.upload(
                     client,
@@ -124,10 +131,15 @@ class Plan:
 
         def probe_pending() -> str | None:
             first = indices.existing_meta(client, self.wish.index) is None
-            return "compare predictions with the local encoder" if first else None
+            return "compare predictions with the local encoder" if first or name in self._fresh else None
 
         def compare() -> None:
-            check(bundle, lambda texts: models.predict(client, self._model_id(name), function, texts), name)
+            try:
+                check(bundle, lambda texts: models.predict(client, self._model_id(name), function, texts), name)
+            except DeploymentError:
+                for model in models.find(client, name):  # else the next run would take it for good
+                    models.remove(client, model)
+                raise
 
         yield Step(f"model {name}", upload_pending, upload)
         yield Step(f"model {name} on the nodes", deploy_pending, deploy)
@@ -191,7 +203,7 @@ class Plan:
         """Refuse what would mix vectors; `fields` and `encode` say what is in the index."""
         meta = indices.existing_meta(self.client, self.wish.index)
         wanted = self.wish.meta()
-        for key in ("document_fingerprint", "fields", "encode", "prune") if meta else ():
+        for key in ("name", "document_fingerprint", "fields", "encode", "prune") if meta else ():
             if meta and meta[key] != wanted[key]:
                 raise DeploymentError(
                     f"{self.wish.index}: was deployed with {key} {meta[key]}, asked is {wanted[key]}; "
@@ -222,6 +234,11 @@ class Plan:
             self.client.indices.create(index=self.wish.index, body=indices.body(self.client, self.wish))
             return
         self._put_meta(meta | self.wish.meta(), indices.missing_fields(self.client, self.wish))
+        former = meta["query_fingerprint"]
+        if former != self.wish.meta()["query_fingerprint"] and status.table_is_unused(
+            self.client, former, self.wish.index
+        ):
+            query_side.remove(self.client, former)
 
     def _copy_pending(self) -> str | None:
         meta = indices.existing_meta(self.client, self.wish.index) or {}
@@ -236,18 +253,29 @@ class Plan:
             raise InputError("--from names no index")
         target = Deployed(wish.alias, wish.index, meta)
         encoder = bulk.document_encoder(target, str(wish.bundle.path)) if wish.encode == "client" else None
-        total = self.client.count(index=source)["count"]
+        self.client.indices.refresh(index=source)
+        total, changes = self.client.count(index=source)["count"], _changes(self.client, source)
+        # what an interrupted copy left may have been deleted from the source since
+        everything: dict[str, Any] = {"query": {"match_all": {}}}
+        self.client.delete_by_query(index=wish.index, body=everything, refresh=True, conflicts="proceed")
+        rejects: list[Reject] = []
         report = bulk.load(
             self.client,
             target,
             bulk.scan(self.client, source),
             encoder,
             lambda r: self._on_progress("documents", r.read, total),
+            rejects.append,
         )
-        if report.rejects:
+        if rejects:
             raise DeploymentError(
-                f"{source}: {len(report.rejects)} of {report.read} documents were refused (first: "
-                f"{report.rejects[0]}); the alias was not moved; mend them and run deploy again"
+                f"{source}: {len(rejects)} of {report.read} documents were refused (first: "
+                f"{rejects[0]}); the alias was not moved; mend them and run deploy again"
+            )
+        if _changes(self.client, source) != changes:
+            raise DeploymentError(
+                f"{source}: was written to while its documents were copied, and those writes are not in {wish.index}; "
+                "the alias was not moved; stop the writes and run deploy again"
             )
         self._put_meta(meta | {"copied_from": source})
 
@@ -276,3 +304,10 @@ class Plan:
         ]
         actions.append({"add": {"index": self.wish.index, "alias": self.wish.alias, "is_write_index": True}})
         self.client.indices.update_aliases(body={"actions": actions})
+
+
+def _changes(client: OpenSearch, index: str) -> int:
+    """A number that grows with every write to an index: the sum of its primaries' sequence numbers."""
+    shards = client.indices.stats(index=index, level="shards")["indices"]
+    copies = [copy for body in shards.values() for shard in body["shards"].values() for copy in shard]
+    return sum(int(copy["seq_no"]["max_seq_no"]) for copy in copies if copy["routing"]["primary"])

@@ -22,6 +22,7 @@ class Needs:
     models: bool  # ML Commons runs a model: cluster encoding, or the `model` query mode
     analyzer: bool  # the `analyzer` query mode
     two_phase: bool
+    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ def _version(found: tuple[int, int], needs: Needs) -> list[Finding]:
     wanted = {(2, 14): "neural_sparse with query_tokens"}
     if needs.two_phase:
         wanted[2, 15] = "two-phase search"
+    if needs.prune:
+        wanted[2, 19] = "pruning in the ingest pipeline"
     if needs.analyzer:
         wanted[3, 1] = "the analyzer query mode"
     return [
@@ -108,7 +111,7 @@ def _settings(client: OpenSearch) -> list[Finding]:
     findings = []
     if str(settings.get(UPLOAD, "false")) != "true":
         findings.append(Finding(f"{UPLOAD} is false", hint, (UPLOAD, True)))
-    if str(settings.get(ML_NODES_ONLY, "true")) == "true" and not any("ml" in r.split(",") or "l" in r for r in roles):
+    if str(settings.get(ML_NODES_ONLY, "true")) == "true" and not any("ml" in row.split(",") for row in roles):
         findings.append(Finding(f"{ML_NODES_ONLY} is true and there is no ml node", hint, (ML_NODES_ONLY, False)))
     return findings
 
@@ -147,5 +150,8 @@ def _breakers(client: OpenSearch) -> list[Finding]:
 
 
 def _bytes(text: str) -> float:
-    number, unit = re.fullmatch(r"(-?[\d.]+)\s*([kmgtp]?)b?", text.strip().lower()).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(-?[\d.]+)\s*([kmgtp]?)b?", text.strip().lower())
+    if not found:  # a percentage, say: not ours to judge
+        return 0
+    number, unit = found.groups()
     return float(float(number) * 1024 ** " kmgtp".index(unit or " "))

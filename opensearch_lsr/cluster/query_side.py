@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import RequestError
+from opensearchpy.exceptions import ConflictError, RequestError
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import Bundle
@@ -30,19 +31,16 @@ def store(client: OpenSearch, bundle: Bundle) -> None:
         if error.error != "resource_already_exists_exception":
             raise
     weights = {token: weight for token, weight in bundle.weights.items() if weight}
-    client.index(
-        index=TOKEN_WEIGHTS_INDEX,
-        id=bundle.config.query_fingerprint,
-        op_type="create",
-        refresh=True,
-        body={
-            "name": bundle.config.name,
-            "weights": weights,
-            "weights_sha256": token_weights.digest(weights),
-            "tokenizer": pack_tokenizer((bundle.path / "tokenizer.json").read_text(encoding="utf-8")),
-            "vocab_size": bundle.config.vocab_size,
-        },
-    )
+    document = {
+        "name": bundle.config.name,
+        "weights": weights,
+        "weights_sha256": token_weights.digest(weights),
+        "tokenizer": pack_tokenizer((bundle.path / "tokenizer.json").read_text(encoding="utf-8")),
+        "vocab_size": bundle.config.vocab_size,
+    }
+    fingerprint = bundle.config.query_fingerprint
+    with suppress(ConflictError):
+        client.index(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, op_type="create", refresh=True, body=document)
 
 
 def state(client: OpenSearch, fingerprint: str) -> str:

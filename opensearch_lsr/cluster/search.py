@@ -98,11 +98,9 @@ def body(
         request["query"] = {"hybrid": {"queries": [_filtered(one, options.filter) for one in clauses]}}
     two_phase = options.two_phase and not target.meta["two_phase"]
     # a query may not carry an analyzer and the model that the default pipeline's enricher adds
-    if two_phase or (options.mode == "analyzer" and target.meta["query_mode"] == "model"):
-        pipeline = templates.load("search", model=target.meta["name"])
-        if two_phase:
-            pipeline["request_processors"].append(templates.load("search-two-phase"))
-        request["search_pipeline"] = pipeline
+    unenriched = options.mode == "analyzer" and target.meta["query_mode"] == "model"
+    if two_phase or unenriched:
+        request["search_pipeline"] = _changed_pipeline(client, target, two_phase, unenriched)
     return request
 
 
@@ -163,6 +161,22 @@ def _sparse_clause(
     if not bi_encoder and target.meta["query_mode"] != "model":
         raise DeploymentError(f"{target.alias}: was deployed without a query model; deploy it with --query-mode model")
     return {"neural_sparse": {VECTOR_FIELD: {"query_text": text}}}  # the search pipeline's enricher adds the model
+
+
+def _changed_pipeline(client: OpenSearch, target: Deployed, two_phase: bool, unenriched: bool) -> dict[str, Any]:
+    """The deployed search pipeline for one request, with two-phase added or the enricher left out."""
+    name = f"lsr-{target.index}-search"
+    pipeline: dict[str, Any] | None = client.transport.perform_request(
+        "GET", f"/_search/pipeline/{name}", params={"ignore": 404}
+    ).get(name)
+    if pipeline is None:
+        raise DeploymentError(f"{target.alias}: its search pipeline {name} is gone; run deploy again")
+    processors = pipeline.get("request_processors", [])
+    if unenriched:
+        processors = [one for one in processors if "neural_query_enricher" not in one]
+    if two_phase:
+        processors = [*processors, templates.load("search-two-phase")]
+    return {**pipeline, "request_processors": processors}
 
 
 def _filtered(clause: dict[str, Any], condition: Mapping[str, Any] | None) -> dict[str, Any]:

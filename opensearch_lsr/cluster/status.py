@@ -85,7 +85,7 @@ def removals(client: OpenSearch, alias: str) -> Iterator[Removal]:
     if not kept and (group := models.find_group(client)):
         yield Removal("model group", models.GROUP, lambda: _delete_group(client, group))
     fingerprint = target.meta["query_fingerprint"]
-    if target.meta["query"] == "table" and all(meta["query_fingerprint"] != fingerprint for meta in others):
+    if target.meta["query"] == "table" and table_is_unused(client, fingerprint, target.index):
         yield Removal("token weights", fingerprint[:8], lambda: query_side.remove(client, fingerprint))
     # last: its _meta is what a rerun after a kill reads
     yield Removal("index", target.index, lambda: client.indices.delete(index=target.index))
@@ -106,8 +106,13 @@ def undeploy(client: OpenSearch, alias: str) -> list[Removal]:
     return done
 
 
+def table_is_unused(client: OpenSearch, fingerprint: str, index: str) -> bool:
+    """Whether no deployment but that of ``index`` uses the token weights."""
+    return all(m["query_fingerprint"] != fingerprint for i, m in _deployments(client).items() if i != index)
+
+
 def _deployments(client: OpenSearch) -> dict[str, dict[str, Any]]:
-    mappings = client.indices.get_mapping(index="*", expand_wildcards="open,hidden")
+    mappings = client.indices.get_mapping(index="*", expand_wildcards="all")
     metas = {index: body["mappings"].get("_meta", {}).get("lsr") for index, body in mappings.items()}
     return {index: meta for index, meta in metas.items() if meta}
 

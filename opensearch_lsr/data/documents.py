@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 from opensearch_lsr.errors import InputError
 
-ID_FIELDS = ("_id", "id")
 MAX_ID_BYTES = 512  # OpenSearch's limit for _id
 
 
@@ -52,13 +52,13 @@ def read(path: str, fields: Sequence[str], allow_empty: bool = False) -> Iterato
         A :class:`Document`, or a :class:`Reject` that names the line and the reason.
 
     Raises:
-        InputError: when the file is missing or is no text.
+        InputError: when the file is missing, or is compressed and not whole.
     """
     seen: dict[str, int] = {}
     with _open(path) as (lines, name):
         for number, line in enumerate(_lines(lines, name), start=1):
             if line.strip():
-                yield _parse(line, f"{name}:{number}", number, seen, fields, allow_empty)
+                yield _parse(line.rstrip(b"\r\n"), f"{name}:{number}", number, seen, fields, allow_empty)
 
 
 def text_of(source: Mapping[str, Any], fields: Sequence[str]) -> str:
@@ -81,17 +81,21 @@ _TRIM = "".join(map(chr, range(33)))  # what Java's String.trim removes
 
 
 def _parse(
-    line: str, origin: str, number: int, seen: dict[str, int], fields: Sequence[str], allow_empty: bool
+    line: bytes, origin: str, number: int, seen: dict[str, int], fields: Sequence[str], allow_empty: bool
 ) -> Document | Reject:
-    raw = line.rstrip("\r\n")
+    raw = line.decode("utf-8", "backslashreplace")
     try:
-        record = json.loads(raw)
+        record = json.loads(line.decode("utf-8"))
+        if b"\\u" in line:  # an escape can be half a character, which no request can carry
+            json.dumps(record, ensure_ascii=False).encode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        return Reject(origin, f"not UTF-8 ({error.reason})", raw)
     except (ValueError, RecursionError) as error:
         return Reject(origin, f"not JSON ({error})", raw)
     if not isinstance(record, dict):
         return Reject(origin, f"holds {type(record).__name__}, not an object", raw)
-    # a random id of our own, not the cluster's: a repeated request then cannot index the document twice
-    identifier = next((record.pop(key) for key in ID_FIELDS if key in record), uuid4().hex)
+    # an id made from the line: indexed again, the document replaces itself
+    identifier = record.pop("_id") if "_id" in record else record.get("id", hashlib.sha256(line).hexdigest()[:20])
     problem = _problem(record, identifier, number, seen, fields, allow_empty)
     if problem:
         return Reject(origin, problem, raw)
@@ -121,23 +125,21 @@ def _problem(
 
 
 @contextmanager
-def _open(path: str) -> Iterator[tuple[IO[str], str]]:
+def _open(path: str) -> Iterator[tuple[Iterable[bytes], str]]:
     if path == "-":
-        yield sys.stdin, "stdin"
+        yield sys.stdin.buffer, "stdin"
         return
     file = Path(path)
     if file.is_dir():
         file = file / "corpus.jsonl" if (file / "corpus.jsonl").is_file() else file / "corpus.jsonl.gz"
     if not file.is_file():
         raise InputError(f"{file}: no such file")
-    with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
         yield lines, str(file)
 
 
-def _lines(lines: IO[str], name: str) -> Iterator[str]:
+def _lines(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
     try:
         yield from lines
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{name}: cannot be read to its end ({error}); it must be UTF-8, whole if compressed"
-        ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{name}: cannot be read to its end ({error}); the compressed file is not whole") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,14 +120,13 @@ def fetch(artifact: Artifact, root: Path, on_progress: Progress, download: Downl
     """
     path = artifact.path(root)
     problem = ""
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        time.sleep(attempt and 2**attempt)
         if path.is_file():
             found = _sha256(path)
             if found == artifact.sha256:
                 return path
-            problem = (
-                f"has SHA-256 {found[:16]}…, pinned is {artifact.sha256[:16]}… (a broken download, or another file)"
-            )
+            problem = f"has SHA-256 {found}, pinned is {artifact.sha256} (a broken download, or another file: {path})"
             path.unlink()
         done = 0
 
@@ -138,7 +138,7 @@ def fetch(artifact: Artifact, root: Path, on_progress: Progress, download: Downl
         try:
             (download or _with_jgo)(artifact, root, count)
         except OSError as error:  # requests' errors are OSErrors
-            problem = f"cannot be downloaded ({type(error).__name__})"
+            problem = f"cannot be downloaded ({' '.join(str(error).split())[:200] or type(error).__name__})"
     if path.is_file() and _sha256(path) == artifact.sha256:
         return path
     path.unlink(missing_ok=True)

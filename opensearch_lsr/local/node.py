@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -21,7 +20,7 @@ from opensearch_lsr.errors import NodeError
 from opensearch_lsr.local import distribution, java
 from opensearch_lsr.local.artifacts import VERSION, Progress
 from opensearch_lsr.local.home import home as default_home
-from opensearch_lsr.local.home import lock
+from opensearch_lsr.local.home import lock, make_folder
 from opensearch_lsr.local.ready import wait_until_ready
 
 GIB = 1 << 30
@@ -65,7 +64,9 @@ class Node:
         if not name.replace("-", "").isalnum():
             raise NodeError(f"node name {name!r}: letters, digits and '-' only")
         self.name = name
-        self.home = home or default_home()
+        self.home = (home or default_home()).absolute()
+        if any(character.isspace() for character in str(self.home)):  # the server's start script splits there
+            raise NodeError(f"{self.home} has blanks in its path: set OPENSEARCH_LSR_HOME to a folder without")
         self.folder = self.home / "nodes" / name
         self.config, self.data, self.logs = (self.folder / part for part in ("config", "data", "logs"))
 
@@ -102,8 +103,13 @@ class Node:
         distribution.require_supported_system()
         with lock(f"node-{self.name}", self.home):
             if running := self.status():
+                if port and running.url != f"http://127.0.0.1:{port}":
+                    raise NodeError(
+                        f"node {self.name} runs at {running.url} already: stop it first, or leave out the port"
+                    )
+                self._wait(running, timeout)  # the process that started it may have been killed before it was ready
                 return running
-            heap = heap or _heap(_memory())
+            heap = _checked(heap) if heap else _heap(_memory())
             java_home = java.find(self.home)
             server = distribution.assemble(self.home, java_home, on_progress)
             on_progress("starting OpenSearch", 0, 0)
@@ -114,11 +120,7 @@ class Node:
                 url, log, data = f"http://127.0.0.1:{port}", str(self.log_file), str(self.data)
                 info = NodeInfo(self.name, VERSION, url, process.pid, heap, time.time(), log, data)
                 self._state.write_text(json.dumps(info.as_dict()))
-            try:
-                wait_until_ready(info.url, self.cluster_name, process, self.log_file, timeout)
-            except BaseException:
-                self.stop(timeout=5)
-                raise
+            self._wait(info, timeout)
             return info
 
     def status(self) -> NodeInfo | None:
@@ -139,6 +141,13 @@ class Node:
         Returns:
             Whether it was running.
         """
+        with lock(f"node-{self.name}", self.home):
+            was_running = self._stop(timeout)
+            if wipe:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            return was_running
+
+    def _stop(self, timeout: float) -> bool:
         info = self.status()
         if info:
             self._signal(info.pid, signal.SIGTERM)
@@ -147,22 +156,29 @@ class Node:
                 if not self._gone(info.pid, 30):
                     raise NodeError(f"process {info.pid} of node {self.name} does not end; stop it by hand")
         self._state.unlink(missing_ok=True)
-        if wipe:
-            shutil.rmtree(self.folder, ignore_errors=True)
         return info is not None
 
+    def _wait(self, info: NodeInfo, timeout: float) -> None:
+        try:
+            wait_until_ready(info.url, self.cluster_name, lambda: self._is_ours(info.pid), self.log_file, timeout)
+        except BaseException:
+            self._stop(timeout=5)
+            raise
+
     def _recorded_ports(self) -> set[int]:
-        others = (
-            Node(folder.name, self.home).status() for folder in (self.home / "nodes").iterdir() if folder.is_dir()
-        )
-        return {int(info.url.rpartition(":")[2]) for info in others if info}
+        ports = set()
+        for state in (self.home / "nodes").glob("*/node.json"):
+            with suppress(NodeError):  # a folder that is no node's
+                if info := Node(state.parent.name, self.home).status():
+                    ports.add(int(info.url.rpartition(":")[2]))
+        return ports
 
     @property
     def _state(self) -> Path:
         return self.folder / "node.json"
 
     def _write_config(self, server: Path, heap: str, port: int, settings: Mapping[str, object]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         shutil.rmtree(self.config, ignore_errors=True)
         shutil.copytree(server / "config", self.config)
         options = self.config / "jvm.options"  # its relative paths mean the shared server folder, which is read-only
@@ -186,30 +202,42 @@ class Node:
         self.logs.mkdir(exist_ok=True)
 
     def _launch(self, server: Path, java_home: Path) -> subprocess.Popen[bytes]:
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("OPENSEARCH_", "JAVA_"))},
+        environment = {  # nothing of the caller's: passwords stay out, and so do JDK_JAVA_OPTIONS or DJL's own switches
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
             "OPENSEARCH_JAVA_HOME": str(java_home),
             "OPENSEARCH_PATH_CONF": str(self.config),
-            "HOME": str(self.folder),
+            "HOME": str(self.data),
         }
         user: dict[str, Any] = {}
         if os.geteuid() == 0:  # OpenSearch refuses to run as root
+            import pwd  # not on Windows
+
             nobody = pwd.getpwnam("nobody")
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            for path in [self.folder, *self.folder.rglob("*")]:
-                os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+            # not the folder itself: root writes node.json and console.log there and must not be led elsewhere by a link
+            for part in (self.config, self.data, self.logs):
+                part.chmod(0o755)
+                for path in [part, *part.rglob("*")]:
+                    os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
         console = (self.folder / "console.log").open("wb")
         with console:
-            return subprocess.Popen(
-                [str(server / "bin" / "opensearch")],
-                cwd=self.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # outlives this process and its terminal
-                **user,
-            )
+            try:
+                return subprocess.Popen(
+                    [str(server / "bin" / "opensearch")],
+                    cwd=self.folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # outlives this process and its terminal
+                    **user,
+                )
+            except OSError as error:
+                raise NodeError(
+                    f"{server} cannot be run by the unprivileged user that OpenSearch needs ({error.strerror}): "
+                    "set OPENSEARCH_LSR_HOME to a folder that everyone can read"
+                ) from error
 
     def _is_ours(self, pid: int) -> bool:
         """Only a live process started with this node's config folder is this node."""
@@ -234,11 +262,23 @@ class Node:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # ours to reap when this process started it
             time.sleep(0.1)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
         return True
 
 
 def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """The machine's memory, or its container's where that is less."""
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else ""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(total, int(text)) if text.isdigit() else total
+
+
+def _checked(heap: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[mgMG]", heap):
+        raise NodeError(f"{heap!r} is no heap size: write it as 2g or 1500m")
+    return heap
 
 
 def _heap(memory: int) -> str:
@@ -249,12 +289,11 @@ def _heap(memory: int) -> str:
 
 
 def _free_port(port: int | None, taken: Collection[int] = (), preferred: int = 9200) -> int:
-    for candidate in [port] if port else [preferred, 0, 0, 0]:
+    for candidate in [port] if port else range(preferred, preferred + 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
-                probe.bind(("127.0.0.1", candidate or 0))
-                found = int(probe.getsockname()[1])
-                if found not in taken:
-                    return found
-    raise NodeError(f"port {port} is taken; leave out --port to get a free one")
+                probe.bind(("127.0.0.1", candidate))
+                if candidate not in taken:
+                    return candidate
+    raise NodeError(f"port {port or preferred} is taken; name one that is free, or leave it out to have one found")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import subprocess
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from opensearch_lsr.errors import NodeError
 
+# a proxy is never the way to loopback
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-def wait_until_ready(url: str, cluster: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> None:
+
+def wait_until_ready(url: str, cluster: str, is_alive: Callable[[], bool], log: Path, timeout: float) -> None:
     """Poll until this cluster, and no other on the same port, is yellow and ML Commons answers.
 
     Raises:
@@ -20,7 +23,7 @@ def wait_until_ready(url: str, cluster: str, process: subprocess.Popen[bytes], l
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if not is_alive():
             raise NodeError(f"OpenSearch ended while starting: {last_error(log)} (log: {log})")
         if _healthy(url, cluster) and _ml_commons_started(url):
             return
@@ -44,15 +47,15 @@ def _healthy(url: str, cluster: str) -> bool:
 
 
 def _ml_commons_started(url: str) -> bool:
-    """ML Commons runs its first sync job some seconds after the node is up; before that, deploying can hang."""
+    """ML Commons is a plugin with services of its own, which answer some time after the node does."""
     stats = _get(url + "/_plugins/_ml/stats")
     return bool(stats) and bool(stats.get("nodes"))
 
 
 def _get(url: str) -> dict[str, object]:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with _opener.open(url, timeout=5) as answer:
             found = json.load(answer)
             return found if isinstance(found, dict) else {}
-    except (urllib.error.URLError, OSError, ValueError):
+    except (http.client.HTTPException, OSError, ValueError):
         return {}

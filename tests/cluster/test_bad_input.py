@@ -102,7 +102,11 @@ def test_clusters(refused: Callable[..., str], forged: str, tiny: Bundle) -> Non
     unreachable = refused("deploy", *target, "--url", "http://127.0.0.1:9")
     assert "http://127.0.0.1:9: cannot be reached; is it up?" in unreachable
     assert "give http://host:port" in refused("deploy", *target, "--url", "localhost")
-    assert "carries a password" in refused("deploy", *target, "--url", "http://me:secret@localhost:9200")
+    for secret in ("http://me:secret@localhost:9200", "me:secret@localhost:9200"):
+        message = refused("deploy", *target, "--url", secret)
+        assert "carries a user name or a password" in message
+        assert "secret" not in message
+    assert "give http://host:port" in refused("deploy", *target, "--url", "http://host:abc")
     Forbidding.answers = {"*": (401, {"error": "Unauthorized"})}
     wrong = refused("deploy", *target, "--url", forged, OPENSEARCH_USERNAME="me", OPENSEARCH_PASSWORD="secret")
     assert "user name or password refused (401)" in wrong

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from opensearchpy import OpenSearch
 from state import snapshot
 
-from opensearch_lsr import deploy
-from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import bulk, preflight, search, status
+from opensearch_lsr import QueryEncoder, deploy, token_weights
+from opensearch_lsr.bundle import Bundle, query_fingerprint
+from opensearch_lsr.cluster import bulk, models, preflight, search, status
 from opensearch_lsr.cluster.deployment import Deployment, deployed
 from opensearch_lsr.cluster.plan import Plan
 from opensearch_lsr.cluster.preflight import Needs
@@ -188,6 +191,38 @@ def test_pruning_is_the_same_in_both_modes(client: OpenSearch, tiny: Bundle, ali
     assert 0 < len(vectors[0]) < len(DocumentEncoder(tiny).encode([rows[0].source["text"]])[0])
 
 
+def test_a_model_that_fails_its_probe_is_removed_again(
+    client: OpenSearch, tiny: Bundle, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster whose runtime computes something else cannot be made to order: its answer is changed on the way."""
+    before = snapshot(client)
+    predict = models.predict
+    with monkeypatch.context() as other:
+        other.setattr(models, "predict", lambda *a: [{t: w * 2 for t, w in v.items()} for v in predict(*a)])
+        with pytest.raises(DeploymentError, match=r"weighs .* in the cluster and .* here"):
+            deploy(client, tiny, alias=alias, fields=FIELDS)
+    assert snapshot(client)["models"] == before["models"]
+    deploy(client, tiny, alias=alias, fields=FIELDS)
+
+
+def test_a_new_table_replaces_the_old_one(
+    client: OpenSearch, exported: Callable[..., Bundle], alias: str, tmp_path: Path
+) -> None:
+    old = exported("router")
+    deploy(client, old, alias=alias, fields=FIELDS, encode="client")
+    shutil.copytree(old.path, tmp_path / "new")
+    table = old.weights | {"water": 1.25}
+    token_weights.save(table, tmp_path / "new" / "idf.json")
+    config = json.loads((tmp_path / "new" / "lsr.json").read_text())
+    config["query_fingerprint"] = query_fingerprint((old.path / "tokenizer.json").read_text(), table)
+    (tmp_path / "new" / "lsr.json").write_text(json.dumps(config))
+    steps: list[str] = []
+    deploy(client, tmp_path / "new", alias=alias, fields=FIELDS, encode="client", on_step=lambda t, a: steps.append(t))
+    assert [step.split()[0] for step in steps] == ["token", "index"]
+    assert QueryEncoder.from_cluster(client, alias).encode("water") == {"water": 1.25}
+    assert not client.exists(index=TOKEN_WEIGHTS_INDEX, id=old.config.query_fingerprint)
+
+
 def test_a_bi_encoder_searches_through_its_model(
     client: OpenSearch, exported: Callable[..., Bundle], alias: str
 ) -> None:
@@ -196,33 +231,37 @@ def test_a_bi_encoder_searches_through_its_model(
     rows = [Document("a", {"text": "dog and cat"}, ""), Document("b", {"text": "tea and coffee"}, "")]
     assert bulk.load(client, target, rows, None).indexed == 2
     assert search.search(client, alias, "coffee")[0].id == "b"
+    plain = search.search(client, alias, "coffee")
+    two_phase = search.search(client, alias, "coffee", options=search.Options(two_phase=True))
+    assert [hit.id for hit in two_phase] == [hit.id for hit in plain]
+    assert two_phase[0].score == pytest.approx(plain[0].score, rel=0.01)
     with pytest.raises(DeploymentError, match="bi-encoder"):
         search.explain(client, alias, "coffee", "b")
     assert not client.exists(index=TOKEN_WEIGHTS_INDEX, id=bundle.config.query_fingerprint)
 
 
 def test_preflight_names_setting_and_remedy_and_changes_it_only_when_allowed(client: OpenSearch) -> None:
-    needs = Needs(models=True, analyzer=True, two_phase=True)
+    needs = Needs(models=True, analyzer=True, two_phase=True, prune=True)
     assert preflight.check(client, needs) == []
-    client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: False}})
+    client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: False, preflight.ML_NODES_ONLY: True}})
     try:
         with pytest.raises(
             PreflightError, match=r"allow_registering_model_via_local_file is false: set it, or deploy with"
         ):
             preflight.require(client, needs, change_settings=False)
-        assert preflight.require(client, needs, change_settings=True) == [f"{preflight.UPLOAD} = True"]
+        with pytest.raises(PreflightError, match="only_run_on_ml_node is true and there is no ml node"):
+            preflight.require(client, needs, change_settings=False)
+        changed = preflight.require(client, needs, change_settings=True)
+        assert changed == [f"{preflight.UPLOAD} = True", f"{preflight.ML_NODES_ONLY} = False"]
         assert preflight.check(client, needs) == []
     finally:
-        client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: None}})
+        client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: None, preflight.ML_NODES_ONLY: None}})
 
 
 def test_a_damaged_bundle_is_refused_before_anything_is_made(
-    client: OpenSearch, tiny: Bundle, alias: str, tmp_path: object
+    client: OpenSearch, tiny: Bundle, alias: str, tmp_path: Path
 ) -> None:
-    import shutil
-    from pathlib import Path
-
-    copy = Path(str(tmp_path)) / "bundle"
+    copy = tmp_path / "bundle"
     shutil.copytree(tiny.path, copy)
     with (copy / "onnx" / "model.onnx").open("ab") as file:
         file.write(b"\0")

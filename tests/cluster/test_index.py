@@ -38,12 +38,12 @@ def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) 
     empty = Document("empty", {"title": " ", "text": ""}, "file:102")
     stream = [*rows(100), wrong, empty, Reject("file:103", "not JSON", "{")]
     seen: list[int] = []
-    report = bulk.load(
-        client, target, stream, DocumentEncoder(tiny) if mode == "client" else None, lambda r: seen.append(r.indexed)
-    )
-    assert (report.read, report.indexed, report.without_vector) == (103, 101, 1)
-    assert sorted(reject.origin for reject in report.rejects) == ["file:101", "file:103"]
-    assert any("failed to parse field [day]" in reject.reason for reject in report.rejects)
+    rejects: list[Reject] = []
+    encoder = DocumentEncoder(tiny) if mode == "client" else None
+    report = bulk.load(client, target, stream, encoder, lambda r: seen.append(r.indexed), rejects.append)
+    assert (report.read, report.indexed, report.rejected, report.without_vector) == (103, 101, 2, 1)
+    assert sorted(reject.origin for reject in rejects) == ["file:101", "file:103"]
+    assert any("failed to parse field [day]" in reject.reason for reject in rejects)
     assert client.count(index=alias)["count"] == 101
     assert seen[-1] == 101
     marked = client.count(index=alias, body={"query": {"term": {MODEL_FIELD: target.document_key}}})["count"]
@@ -98,5 +98,5 @@ def test_429_is_retried_until_everything_is_in(
     monkeypatch.setattr(Transport, "perform_request", busy)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     report = bulk.load(client, target, rows(50), DocumentEncoder(tiny))
-    assert (forged[0], report.read, report.indexed, report.rejects) == (2, 50, 50, [])
+    assert (forged[0], report.read, report.indexed, report.rejected) == (2, 50, 50, 0)
     assert client.count(index=alias)["count"] == 50

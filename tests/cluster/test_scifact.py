@@ -34,7 +34,7 @@ def indexed(client: OpenSearch, collection: Callable[[str], Path]) -> Iterator[d
 
 def test_both_modes_index_everything_with_equal_vectors(client: OpenSearch, indexed: dict[str, bulk.Report]) -> None:
     for mode, report in indexed.items():
-        assert (report.read, report.indexed, report.rejects) == (5183, 5183, []), mode
+        assert (report.read, report.indexed, report.rejected) == (5183, 5183, 0), mode
         assert client.count(index=f"scifact-{mode}")["count"] == 5183
     by_client = vectors(client, "scifact-client")
     by_cluster = vectors(client, "scifact-cluster")

@@ -31,21 +31,36 @@ def test_plain_and_compressed(tmp_path: Path, name: str) -> None:
     found = list(read(path, FIELDS))
     assert found == [
         Document("1", {"title": "a", "text": "b", "n": 3}, f"{path}:1"),
-        Document("2", {"text": "c"}, f"{path}:3"),
+        Document("2", {"id": 2, "text": "c"}, f"{path}:3"),
     ]
     assert list(read(str(tmp_path), FIELDS)) == found  # a BEIR folder
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"_id": "1", "text": "b"}\n'))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"_id": "1", "text": "b"}\n')))
     assert [d.origin for d in read("-", FIELDS)] == ["stdin:1"]
 
 
-def test_a_document_without_an_id_gets_one(tmp_path: Path) -> None:
-    first, second = read(write(tmp_path / "c.jsonl", {"text": "a"}, {"text": "a"}), FIELDS)
+def test_a_document_without_an_id_gets_the_same_one_each_time(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", {"text": "a"}, {"text": "b"}, {"text": "a"})
+    first, second, third = read(path, FIELDS)
     assert isinstance(first, Document)
     assert isinstance(second, Document)
+    assert isinstance(third, Reject)
     assert first.id != second.id
+    assert next(iter(read(path, FIELDS))) == first
+
+
+def test_bytes_that_are_no_text_cost_one_line_only(tmp_path: Path) -> None:
+    (tmp_path / "c.jsonl").write_bytes(
+        b'{"_id": "1", "text": "\xff"}\n{"_id": "2", "text": "a \\ud83d b"}\n{"_id": "3", "text": "a"}\n'
+    )
+    first, second, third = read(str(tmp_path / "c.jsonl"), FIELDS)
+    assert isinstance(first, Reject)
+    assert first.reason.startswith("not UTF-8")
+    assert isinstance(second, Reject)
+    assert second.reason == "not UTF-8 (surrogates not allowed)"
+    assert isinstance(third, Document)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def one_token_more(folder: Path) -> None:
         ("router", prompt, CheckpointError, "has a document prompt"),
         ("router", short_static_weights, CheckpointError, "cannot be opened"),
         ("router", other_query_tokenizer, CheckpointError, "query and document tokenizers differ"),
-        ("router", negative_weight, BundleError, "weighs -1.0; weights are finite numbers"),
+        ("router", negative_weight, BundleError, "weighs -1.0; weights are numbers from 0 to 64"),
         ("mlm", partial_table, BundleError, "1 of 311 vocabulary tokens have no weight"),
         ("mlm", no_table, CheckpointError, "idf.json is missing"),
         ("mlm", no_config, CheckpointError, "no checkpoint"),
