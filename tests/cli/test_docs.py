@@ -24,7 +24,7 @@ def test_the_command_page_is_what_help_prints() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_summary_and_an_example(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)
+    command = cli.get_command(click.Context(cli, **cli.context_settings), name)
     assert command is not None
     assert command.help
     assert f"opensearch-lsr {name}" in command.help.partition("Example:")[2]
@@ -36,7 +36,7 @@ def test_commands_in_the_pages_parse(page: str) -> None:
     for line in re.findall(r"^(?:\$ )?opensearch-lsr (.+)$", text, re.MULTILINE):
         words = shlex.split(line.replace("\\", ""), comments=True)
         command: click.Command | None = cli
-        context = click.Context(cli, info_name="opensearch-lsr")
+        context = click.Context(cli, info_name="opensearch-lsr", **cli.context_settings)
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             command = command.get_command(context, words.pop(0))
         assert command is not None, line
