@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -57,7 +58,7 @@ def url() -> Iterator[str]:
     """A real OpenSearch of the tests' own."""
     from opensearch_lsr.local.node import Node
 
-    node = Node("tests")
+    node = Node(f"tests-{os.getpid()}")  # several suites may run side by side
     node.stop(wipe=True)
     try:
         yield node.start(heap="2g").url

@@ -16,7 +16,7 @@ GOOD = {"[CLS]": 0.0, "a": 1.5, "b": 0.0}
 
 
 def test_a_full_table_is_accepted() -> None:
-    token_weights.check(GOOD, VOCABULARY, SPECIALS, "idf.json")
+    assert token_weights.check(GOOD, VOCABULARY, SPECIALS, "idf.json") is None
 
 
 @pytest.mark.parametrize(

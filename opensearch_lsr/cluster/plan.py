@@ -242,7 +242,11 @@ class Plan:
 
     def _copy_pending(self) -> str | None:
         meta = indices.existing_meta(self.client, self.wish.index) or {}
-        if meta.get("copied_from") == self.wish.source_index:
+        source = self.wish.source_index or ""
+        # once the alias serves the copy, later writes to the source are not awaited
+        if meta.get("copied_from") == source and (
+            self._serves() or meta["copied_changes"] == _changes(self.client, source)
+        ):
             return None
         return f"encode {self.client.count(index=self.wish.source_index)['count']:,} documents into {self.wish.index}"
 
@@ -255,9 +259,10 @@ class Plan:
         encoder = bulk.document_encoder(target, str(wish.bundle.path)) if wish.encode == "client" else None
         self.client.indices.refresh(index=source)
         total, changes = self.client.count(index=source)["count"], _changes(self.client, source)
-        # what an interrupted copy left may have been deleted from the source since
-        everything: dict[str, Any] = {"query": {"match_all": {}}}
-        self.client.delete_by_query(index=wish.index, body=everything, refresh=True, conflicts="proceed")
+        if not self._serves():  # what an interrupted copy left may have been deleted from the source since
+            self.client.indices.refresh(index=wish.index)
+            everything: dict[str, Any] = {"query": {"match_all": {}}}
+            self.client.delete_by_query(index=wish.index, body=everything, refresh=True, conflicts="proceed")
         rejects: list[Reject] = []
         report = bulk.load(
             self.client,
@@ -277,7 +282,7 @@ class Plan:
                 f"{source}: was written to while its documents were copied, and those writes are not in {wish.index}; "
                 "the alias was not moved; stop the writes and run deploy again"
             )
-        self._put_meta(meta | {"copied_from": source})
+        self._put_meta(meta | {"copied_from": source, "copied_changes": changes})
 
     def _put_meta(self, lsr: dict[str, Any], properties: dict[str, Any] | None = None) -> None:
         mappings = self.client.indices.get_mapping(index=self.wish.index)[self.wish.index]["mappings"]
@@ -287,13 +292,17 @@ class Plan:
     def _holders(self) -> list[str]:
         return sorted(self.client.indices.get_alias(name=self.wish.alias, ignore=404)) if self._alias_exists() else []
 
+    def _serves(self) -> bool:
+        """Whether applications see the index already."""
+        return self._holders() == [self.wish.index]
+
     def _alias_exists(self) -> bool:
         return bool(self.client.indices.exists_alias(name=self.wish.alias))
 
     def _alias_pending(self) -> str | None:
-        holders = self._holders()
-        if holders == [self.wish.index]:
+        if self._serves():
             return None
+        holders = self._holders()
         return f"move from {', '.join(holders)} to {self.wish.index}" if holders else f"point to {self.wish.index}"
 
     def _move_alias(self) -> None:

@@ -30,7 +30,7 @@ def command_line() -> Command:
 @pytest.fixture
 def node() -> Iterator[Node]:
     """A stopped node without data, and gone afterwards."""
-    node = Node("tests-local")
+    node = Node(f"tests-local-{os.getpid()}")
     node.stop(wipe=True)
     yield node
     node.stop(wipe=True)

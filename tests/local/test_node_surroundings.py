@@ -80,8 +80,11 @@ def test_importing_the_node_needs_no_unix_module() -> None:
 
 
 def test_waiting_does_not_ask_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
     class Ready(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b'{"cluster_name": "mine", "status": "green", "nodes": {"one": {}}}')
@@ -95,3 +98,4 @@ def test_waiting_does_not_ask_a_proxy(tmp_path: Path, monkeypatch: pytest.Monkey
         threading.Thread(target=server.serve_forever, daemon=True).start()
         wait_until_ready(f"http://127.0.0.1:{server.server_port}", "mine", lambda: True, tmp_path / "logs" / "log", 5)
         server.shutdown()
+    assert asked == ["/_cluster/health", "/_plugins/_ml/stats"]
