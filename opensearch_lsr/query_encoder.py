@@ -66,9 +66,10 @@ class QueryEncoder:
         Raises:
             DeploymentError: when the index behind the alias was not deployed by this package, or is a bi-encoder's.
         """
-        metas = [
-            index["mappings"].get("_meta", {}).get("lsr") for index in client.indices.get_mapping(index=alias).values()
-        ]
+        found = client.indices.get_mapping(index=alias, ignore=404)
+        if "error" in found:
+            raise DeploymentError(f"{alias}: no such alias; run: opensearch-lsr deploy BUNDLE --alias {alias}")
+        metas = [index["mappings"].get("_meta", {}).get("lsr") for index in found.values()]
         meta = metas[0] if len(metas) == 1 else None
         if not meta:
             raise DeploymentError(

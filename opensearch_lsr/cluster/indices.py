@@ -71,6 +71,13 @@ def existing_meta(client: OpenSearch, index: str) -> dict[str, Any] | None:
     return meta
 
 
+def put_meta(client: OpenSearch, index: str, lsr: dict[str, Any], properties: dict[str, Any] | None = None) -> None:
+    """Replace ``_meta.lsr``, keeping what else is in ``_meta``, and add fields."""
+    mappings = client.indices.get_mapping(index=index)[index]["mappings"]
+    meta = {**mappings.get("_meta", {}), "lsr": lsr}
+    client.indices.put_mapping(index=index, body={"_meta": meta, "properties": properties or {}})
+
+
 def missing_fields(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
     """The mapping's fields that the existing index does not have yet."""
     current = client.indices.get_mapping(index=wish.index)[wish.index]["mappings"].get("properties", {})

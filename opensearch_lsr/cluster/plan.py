@@ -10,11 +10,20 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import TABLE, TOKENIZER
-from opensearch_lsr.cluster import bulk, indices, models, preflight, probe, query_side, status, templates
-from opensearch_lsr.cluster.deployment import Deployed, Deployment
-from opensearch_lsr.data.documents import Reject
+from opensearch_lsr.cluster import (
+    alias,
+    indices,
+    models,
+    preflight,
+    probe,
+    query_side,
+    status,
+    takeover,
+    templates,
+)
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.document_encoder import DocumentEncoder
-from opensearch_lsr.errors import DeploymentError, InputError
+from opensearch_lsr.errors import DeploymentError
 
 _ENCODE, _TOKENIZE = "SPARSE_ENCODING", "SPARSE_TOKENIZE"
 _NOT_YET = "<id of the model>"
@@ -58,15 +67,8 @@ class Plan:
         """
         self.wish.bundle.verify()
         changed = preflight.require(self.client, self.wish.needs, change_settings)
-        if self.client.indices.exists(index=self.wish.alias) and not self.client.indices.exists_alias(
-            name=self.wish.alias
-        ):
-            raise DeploymentError(
-                f"{self.wish.alias}: is an index, and an alias cannot have its name; choose another --alias"
-                f" (with --from {self.wish.alias} its documents are taken over)"
-            )
         self._check_existing()
-        self._check_documents_served()
+        alias.check(self.client, self.wish)
         if not self.client.indices.exists(index=self.wish.index):
             indices.body(self.client, self.wish)
         if self.wish.needs.models:
@@ -95,9 +97,17 @@ class Plan:
             yield self._pipeline_step("ingest", wish.ingest_pipeline, self._ingest_body)
         yield self._pipeline_step("search", wish.search_pipeline, self._search_body)
         yield Step(f"index {wish.index}", self._index_pending, self._apply_index)
-        if wish.source_index:
-            yield Step(f"documents of {wish.source_index}", self._copy_pending, self._copy)
-        yield Step(f"alias {wish.alias}", self._alias_pending, self._move_alias)
+        if source := wish.source_index:
+            yield Step(
+                f"documents of {source}",
+                lambda: takeover.pending(self.client, wish, source),
+                lambda: takeover.copy(self.client, wish, source, self._on_progress),
+            )
+        yield Step(
+            f"alias {wish.alias}",
+            lambda: alias.move_pending(self.client, wish),
+            lambda: alias.move(self.client, wish),
+        )
 
     # models
 
@@ -197,7 +207,7 @@ class Plan:
             body["request_processors"].append(templates.load("search-two-phase"))
         return body
 
-    # index, documents, alias
+    # index
 
     def _check_existing(self) -> None:
         """Refuse what would mix vectors; `fields` and `encode` say what is in the index."""
@@ -208,16 +218,6 @@ class Plan:
                 raise DeploymentError(
                     f"{self.wish.index}: was deployed with {key} {meta[key]}, asked is {wanted[key]}; "
                     "choose another alias, or undeploy this one first"
-                )
-
-    def _check_documents_served(self) -> None:
-        """Refuse to move an alias from documents to an empty index."""
-        for holder in self._holders():
-            count = self.client.count(index=holder)["count"] if holder != self.wish.index else 0
-            if count and not self.wish.source_index and not self.client.indices.exists(index=self.wish.index):
-                raise DeploymentError(
-                    f"{self.wish.alias}: serves {count:,} documents of {holder}, and the new index would be empty; "
-                    f"take them over with --from {holder}, or choose another alias"
                 )
 
     def _index_pending(self) -> str | None:
@@ -233,90 +233,10 @@ class Plan:
         if meta is None:
             self.client.indices.create(index=self.wish.index, body=indices.body(self.client, self.wish))
             return
-        self._put_meta(meta | self.wish.meta(), indices.missing_fields(self.client, self.wish))
+        fields = indices.missing_fields(self.client, self.wish)
+        indices.put_meta(self.client, self.wish.index, meta | self.wish.meta(), fields)
         former = meta["query_fingerprint"]
         if former != self.wish.meta()["query_fingerprint"] and status.table_is_unused(
             self.client, former, self.wish.index
         ):
             query_side.remove(self.client, former)
-
-    def _copy_pending(self) -> str | None:
-        meta = indices.existing_meta(self.client, self.wish.index) or {}
-        source = self.wish.source_index or ""
-        # once the alias serves the copy, later writes to the source are not awaited
-        if meta.get("copied_from") == source and (
-            self._serves() or meta["copied_changes"] == _changes(self.client, source)
-        ):
-            return None
-        return f"encode {self.client.count(index=self.wish.source_index)['count']:,} documents into {self.wish.index}"
-
-    def _copy(self) -> None:
-        source, wish = self.wish.source_index, self.wish
-        meta = indices.existing_meta(self.client, wish.index)
-        if meta is None or source is None:
-            raise InputError("--from names no index")
-        target = Deployed(wish.alias, wish.index, meta)
-        encoder = bulk.document_encoder(target, str(wish.bundle.path)) if wish.encode == "client" else None
-        self.client.indices.refresh(index=source)
-        total, changes = self.client.count(index=source)["count"], _changes(self.client, source)
-        if not self._serves():  # what an interrupted copy left may have been deleted from the source since
-            self.client.indices.refresh(index=wish.index)
-            everything: dict[str, Any] = {"query": {"match_all": {}}}
-            self.client.delete_by_query(index=wish.index, body=everything, refresh=True, conflicts="proceed")
-        rejects: list[Reject] = []
-        report = bulk.load(
-            self.client,
-            target,
-            bulk.scan(self.client, source),
-            encoder,
-            lambda r: self._on_progress("documents", r.read, total),
-            rejects.append,
-        )
-        if rejects:
-            raise DeploymentError(
-                f"{source}: {len(rejects)} of {report.read} documents were refused (first: "
-                f"{rejects[0]}); the alias was not moved; mend them and run deploy again"
-            )
-        if _changes(self.client, source) != changes:
-            raise DeploymentError(
-                f"{source}: was written to while its documents were copied, and those writes are not in {wish.index}; "
-                "the alias was not moved; stop the writes and run deploy again"
-            )
-        self._put_meta(meta | {"copied_from": source, "copied_changes": changes})
-
-    def _put_meta(self, lsr: dict[str, Any], properties: dict[str, Any] | None = None) -> None:
-        mappings = self.client.indices.get_mapping(index=self.wish.index)[self.wish.index]["mappings"]
-        meta = {**mappings.get("_meta", {}), "lsr": lsr}
-        self.client.indices.put_mapping(index=self.wish.index, body={"_meta": meta, "properties": properties or {}})
-
-    def _holders(self) -> list[str]:
-        return sorted(self.client.indices.get_alias(name=self.wish.alias, ignore=404)) if self._alias_exists() else []
-
-    def _serves(self) -> bool:
-        """Whether applications see the index already."""
-        return self._holders() == [self.wish.index]
-
-    def _alias_exists(self) -> bool:
-        return bool(self.client.indices.exists_alias(name=self.wish.alias))
-
-    def _alias_pending(self) -> str | None:
-        if self._serves():
-            return None
-        holders = self._holders()
-        return f"move from {', '.join(holders)} to {self.wish.index}" if holders else f"point to {self.wish.index}"
-
-    def _move_alias(self) -> None:
-        actions: list[dict[str, Any]] = [
-            {"remove": {"index": holder, "alias": self.wish.alias}}
-            for holder in self._holders()
-            if holder != self.wish.index
-        ]
-        actions.append({"add": {"index": self.wish.index, "alias": self.wish.alias, "is_write_index": True}})
-        self.client.indices.update_aliases(body={"actions": actions})
-
-
-def _changes(client: OpenSearch, index: str) -> int:
-    """A number that grows with every write to an index: the sum of its primaries' sequence numbers."""
-    shards = client.indices.stats(index=index, level="shards")["indices"]
-    copies = [copy for body in shards.values() for shard in body["shards"].values() for copy in shard]
-    return sum(int(copy["seq_no"]["max_seq_no"]) for copy in copies if copy["routing"]["primary"])

@@ -165,6 +165,7 @@ def test_searches(refused: Callable[..., str], client: OpenSearch, tiny: Bundle,
     deploy(client, tiny, alias=alias, fields=["text"], encode="client")
     assert "the query is empty" in refused("search", "", "--alias", alias)
     assert "no such alias" in refused("search", "water", "--alias", "nowhere")
+    assert "nowhere: no such alias" in refused("expand", "water", "--alias", "nowhere")
     assert "give FIELD=VALUE" in refused("search", "water", "--alias", alias, "--filter", "lang")
     assert "has no document 'x'" in refused("explain", "water", "x", "--alias", alias)
     client.indices.create(index=f"{alias}-plain")
