@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,7 +107,9 @@ class Node:
                     raise NodeError(
                         f"node {self.name} runs at {running.url} already: stop it first, or leave out the port"
                     )
-                self._wait(running, timeout)  # the process that started it may have been killed before it was ready
+                self._wait(
+                    running, lambda: self._is_ours(running.pid), timeout
+                )  # the process that started it may have been killed before it was ready
                 return running
             heap = _checked(heap) if heap else _heap(_memory())
             java_home = java.find(self.home)
@@ -120,7 +122,7 @@ class Node:
                 url, log, data = f"http://127.0.0.1:{port}", str(self.log_file), str(self.data)
                 info = NodeInfo(self.name, VERSION, url, process.pid, heap, time.time(), log, data)
                 self._state.write_text(json.dumps(info.as_dict()))
-            self._wait(info, timeout)
+            self._wait(info, lambda: process.poll() is None, timeout)
             return info
 
     def status(self) -> NodeInfo | None:
@@ -158,9 +160,9 @@ class Node:
         self._state.unlink(missing_ok=True)
         return info is not None
 
-    def _wait(self, info: NodeInfo, timeout: float) -> None:
+    def _wait(self, info: NodeInfo, is_alive: Callable[[], bool], timeout: float) -> None:
         try:
-            wait_until_ready(info.url, self.cluster_name, lambda: self._is_ours(info.pid), self.log_file, timeout)
+            wait_until_ready(info.url, self.cluster_name, is_alive, self.log_file, timeout)
         except BaseException:
             self._stop(timeout=5)
             raise
@@ -241,11 +243,15 @@ class Node:
 
     def _is_ours(self, pid: int) -> bool:
         """Only a live process started with this node's config folder is this node."""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
+        for _ in range(20):
+            try:
+                environment = Path(f"/proc/{pid}/environ").read_bytes()
+                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                return False
+            if environment or state == "Z":
+                break
+            time.sleep(0.05)  # the kernel shows none while the start script becomes the JVM
         return state != "Z" and f"OPENSEARCH_PATH_CONF={self.config}".encode() in environment.split(b"\0")
 
     def _signal(self, pid: int, number: signal.Signals) -> None:
