@@ -23,6 +23,26 @@ VECTOR_FIELD, MODEL_FIELD = "lsr_vector", "lsr_model"
 QUERY_MODES = ("tokens", "analyzer", "model")
 
 
+def ingest_pipeline_name(index: str) -> str:
+    """The ingest pipeline of an index."""
+    return f"lsr-{index}"
+
+
+def search_pipeline_name(index: str) -> str:
+    """The search pipeline of an index."""
+    return f"lsr-{index}-search"
+
+
+def document_model_name(name: str, fingerprint: str) -> str:
+    """The document model of a bundle, shared by all that deploy it."""
+    return f"lsr-{name}-{fingerprint[:8]}"
+
+
+def query_model_name(name: str, fingerprint: str) -> str:
+    """The SPARSE_TOKENIZE model of a bundle's query side."""
+    return f"lsr-{name}-query-{fingerprint[:8]}"
+
+
 @dataclass(frozen=True)
 class Deployment:
     """A wish: this encoder behind this alias.
@@ -84,19 +104,19 @@ class Deployment:
 
     @property
     def ingest_pipeline(self) -> str:
-        return f"lsr-{self.index}"
+        return ingest_pipeline_name(self.index)
 
     @property
     def search_pipeline(self) -> str:
-        return f"lsr-{self.index}-search"
+        return search_pipeline_name(self.index)
 
     @property
     def model_name(self) -> str:
-        return f"lsr-{self.bundle.config.name}-{self.bundle.document_key}"
+        return document_model_name(self.bundle.config.name, self.bundle.config.document_fingerprint)
 
     @property
     def query_model_name(self) -> str:
-        return f"lsr-{self.bundle.config.name}-query-{self.bundle.config.query_fingerprint[:8]}"
+        return query_model_name(self.bundle.config.name, self.bundle.config.query_fingerprint)
 
     @property
     def needs(self) -> Needs:

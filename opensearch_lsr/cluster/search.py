@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from opensearch_lsr.cluster import templates
-from opensearch_lsr.cluster.deployment import QUERY_MODES, VECTOR_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.deployment import QUERY_MODES, VECTOR_FIELD, Deployed, deployed, search_pipeline_name
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import Prune, strongest
@@ -165,7 +165,7 @@ def _sparse_clause(
 
 def _changed_pipeline(client: OpenSearch, target: Deployed, two_phase: bool, unenriched: bool) -> dict[str, Any]:
     """The deployed search pipeline for one request, with two-phase added or the enricher left out."""
-    name = f"lsr-{target.index}-search"
+    name = search_pipeline_name(target.index)
     pipeline: dict[str, Any] | None = client.transport.perform_request(
         "GET", f"/_search/pipeline/{name}", params={"ignore": 404}
     ).get(name)

@@ -10,7 +10,15 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from opensearch_lsr.cluster import models, query_side
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.deployment import (
+    MODEL_FIELD,
+    Deployed,
+    deployed,
+    document_model_name,
+    ingest_pipeline_name,
+    query_model_name,
+    search_pipeline_name,
+)
 
 
 @dataclass(frozen=True)
@@ -120,15 +128,16 @@ def _deployments(client: OpenSearch) -> dict[str, dict[str, Any]]:
 def _model_names(target: Deployed) -> dict[str, bool]:
     """The names of the models a deployment may have made, and whether it needs them as it is deployed now."""
     meta = target.meta
-    names = {f"lsr-{meta['name']}-{target.document_key}": meta["encode"] == "cluster" or meta["query"] == "encoder"}
+    document_model = document_model_name(meta["name"], meta["document_fingerprint"])
+    names = {document_model: meta["encode"] == "cluster" or meta["query"] == "encoder"}
     if meta["query"] == "table":
-        names[f"lsr-{meta['name']}-query-{meta['query_fingerprint'][:8]}"] = meta["query_mode"] == "model"
+        names[query_model_name(meta["name"], meta["query_fingerprint"])] = meta["query_mode"] == "model"
     return names
 
 
 def _pipelines(target: Deployed) -> list[tuple[str, str]]:
-    ingest = [("ingest", f"lsr-{target.index}")] if target.meta["encode"] == "cluster" else []
-    return [*ingest, ("search", f"lsr-{target.index}-search")]
+    ingest = [("ingest", ingest_pipeline_name(target.index))] if target.meta["encode"] == "cluster" else []
+    return [*ingest, ("search", search_pipeline_name(target.index))]
 
 
 def _exists(client: OpenSearch, kind: str, name: str) -> bool:
