@@ -12,6 +12,9 @@ from opensearch_lsr.errors import LSRError
 COMMANDS = {  # name → one line for --help, so that no command need be loaded to list them
     "quickstart": "From nothing to a measured semantic search on this machine.",
     "cluster": "Run a real OpenSearch here, without Docker or Java.",
+    "train": "Train a document encoder by a recipe.",
+    "idf": "Count a corpus' token weights (idf.json).",
+    "mine": "Find hard negatives for training data.",
     "export": "Turn a trained checkpoint into a bundle.",
     "deploy": "Put an encoder behind an alias of a cluster.",
     "status": "Show what stands behind an alias.",

@@ -1,0 +1,214 @@
+"""``opensearch-lsr idf``: corpus → query-side table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensearch_lsr.cli.options import json_option
+from opensearch_lsr.cli.output import emit_json, progress, table
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from opensearch_lsr.data.documents import Document, Reject
+
+TEXTS_A_STEP = 512
+PRIOR_DOCUMENTS = 1000  # how many documents the table to smooth with counts for
+SHOWN = 10
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("corpus")
+@click.option(
+    "-o", "--output", required=True, metavar="IDF.json", type=click.Path(path_type=Path), help="File to write."
+)
+@click.option(
+    "--tokenizer",
+    "source",
+    default="default",
+    show_default=True,
+    help="Whose vocabulary: a bundle or checkpoint folder, a tokenizer.json, a Hub name, or default.",
+)
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    default=("title", "text"),
+    show_default=True,
+    help="A text field; may come again.",
+)
+@click.option(
+    "--smooth-with",
+    metavar="FOLDER|IDF.json",
+    type=click.Path(path_type=Path),
+    help=f"A table that counts for {PRIOR_DOCUMENTS:,} more documents: for a small corpus.",
+)
+@json_option
+def idf(
+    corpus: str, output: Path, source: str, fields: tuple[str, ...], smooth_with: Path | None, as_json: bool
+) -> None:
+    """Weigh every token of the vocabulary by its rarity in a CORPUS.
+
+    CORPUS is JSON Lines (also .gz), a BEIR folder, or - for standard input. The weight is Lucene's IDF,
+    ln(1 + (N - df + 0.5) / (df + 0.5)); special tokens weigh 0. A line that cannot be read is named and not counted.
+
+    \b
+    Example:
+      opensearch-lsr idf corpus.jsonl -o idf.json
+      opensearch-lsr idf corpus.jsonl -o idf.json --tokenizer my-checkpoint --smooth-with my-checkpoint
+    """
+    from opensearch_lsr import token_weights
+    from opensearch_lsr.bundle import special_tokens
+    from opensearch_lsr.data import documents
+    from opensearch_lsr.errors import InputError
+
+    if not output.resolve().parent.is_dir():
+        raise InputError(f"{output}: its folder does not exist; make it first")
+    tokenizer = open_tokenizer(source)
+    vocabulary, specials = tokenizer.get_vocab(with_added_tokens=True), special_tokens(tokenizer)
+    vocabulary = dict(sorted(vocabulary.items(), key=lambda entry: entry[1]))  # the table's order, the same each time
+    prior = None if smooth_with is None else _prior(smooth_with, vocabulary, specials)
+    count = _Count()
+    with progress() as report:
+        accepted = count.accepted(documents.read(corpus, fields), lambda done: report("documents", done, 0))
+        tokens = _tokens(tokenizer, vocabulary, (documents.text_of(d.source, fields) for d in accepted))
+        weights = token_weights.from_corpus(count.noted(tokens), vocabulary, specials)
+    if count.rejected > SHOWN:
+        click.echo(f"not counted: {count.rejected - SHOWN:,} more lines", err=True)
+    if not count.documents:
+        raise InputError(f"{corpus}: no document with text in {', '.join(fields)}; name its fields with --field")
+    if prior is not None:
+        weights = token_weights.without_specials(smoothed(weights, count.documents, prior), specials)
+    weights = {token: min(weight, float(token_weights.MAX_WEIGHT)) for token, weight in weights.items()}
+    _save(weights, output)
+    _show(weights, count, specials, output, as_json)
+
+
+def open_tokenizer(source: str) -> Tokenizer:
+    """The tokenizer of a bundle, a checkpoint, a file or a Hub repository; it cuts and pads nothing.
+
+    Raises:
+        BundleError: when there is none.
+    """
+    from opensearch_lsr import bundle
+    from opensearch_lsr.errors import BundleError
+
+    path = bundle.DEFAULT if source == "default" else Path(source).expanduser()
+    if path.is_dir():  # a Router's tokenizers lie in its modules' folders
+        found = [path / bundle.TOKENIZER, *sorted(path.glob(f"*/{bundle.TOKENIZER}"))]
+        path = next((file for file in found if file.is_file()), found[0])
+    elif not path.exists() and source.count("/") == 1 and not source.startswith((".", "/", "~")):
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+        try:
+            path = Path(hf_hub_download(source, bundle.TOKENIZER))
+        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+            raise BundleError(
+                f"{source}: no such folder, and the Hub gave no {bundle.TOKENIZER} ({type(error).__name__})"
+            ) from error
+    tokenizer = bundle.load_tokenizer(path)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def smoothed(weights: Mapping[str, float], documents: int, prior: Mapping[str, float]) -> dict[str, float]:
+    """Mix two tables as if the prior's had been counted over :data:`PRIOR_DOCUMENTS` documents more.
+
+    exp(−idf) = (df + 0.5) / (N + 1) is the share of documents that hold a token; with m prior documents the mixture
+    is idf = −ln((N · exp(−idf_corpus) + m · exp(−idf_prior)) / (N + m)).
+
+    Args:
+        weights: token → IDF over the corpus.
+        documents: N.
+        prior: token → IDF, of every token in ``weights``.
+    """
+    total = documents + PRIOR_DOCUMENTS
+    return {
+        token: math.log(total / (documents * math.exp(-weight) + PRIOR_DOCUMENTS * math.exp(-prior[token])))
+        for token, weight in weights.items()
+    }
+
+
+@dataclass
+class _Count:
+    """What passed by on the way from the corpus to the table."""
+
+    documents: int = 0
+    seen: set[str] = field(default_factory=set)
+    rejected: int = 0
+
+    def accepted(self, items: Iterable[Document | Reject], on_read: Callable[[int], None]) -> Iterator[Document]:
+        from opensearch_lsr.data.documents import Reject
+
+        for item in items:
+            if isinstance(item, Reject):
+                self.rejected += 1
+                if self.rejected <= SHOWN:
+                    click.echo(f"not counted: {item}", err=True)
+                continue
+            self.documents += 1
+            if self.documents % TEXTS_A_STEP == 0:
+                on_read(self.documents)
+            yield item
+
+    def noted(self, documents: Iterable[set[str]]) -> Iterator[set[str]]:
+        for tokens in documents:
+            self.seen |= tokens
+            yield tokens
+
+
+def _tokens(tokenizer: Tokenizer, vocabulary: Mapping[str, int], texts: Iterator[str]) -> Iterator[set[str]]:
+    names = {index: token for token, index in vocabulary.items()}
+    while step := list(islice(texts, TEXTS_A_STEP)):
+        for encoding in tokenizer.encode_batch_fast(step, add_special_tokens=False):
+            yield {names[index] for index in set(encoding.ids)}
+
+
+def _prior(path: Path, vocabulary: Mapping[str, int], specials: list[str]) -> dict[str, float]:
+    from opensearch_lsr import token_weights
+    from opensearch_lsr.bundle import TABLE
+
+    path = path / TABLE if path.is_dir() else path
+    prior = token_weights.load(path)
+    token_weights.check({**prior, **dict.fromkeys(specials, 0.0)}, vocabulary, specials, str(path))
+    return prior
+
+
+def _save(weights: Mapping[str, float], output: Path) -> None:
+    from opensearch_lsr import token_weights
+
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        token_weights.save(weights, partial)
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _show(weights: Mapping[str, float], count: _Count, specials: list[str], output: Path, as_json: bool) -> None:
+    order = sorted(count.seen.difference(specials), key=lambda token: (weights[token], token))
+    lightest, heaviest = order[:SHOWN], order[::-1][:SHOWN]
+    if as_json:
+        summary: dict[str, Any] = {
+            "path": str(output),
+            "documents": count.documents,
+            "rejected": count.rejected,
+            "tokens": len(weights),
+            "tokens_seen": len(order),
+            "lightest": {token: weights[token] for token in lightest},
+            "heaviest": {token: weights[token] for token in heaviest},
+        }
+        emit_json(summary)
+        return
+    pairs = zip(lightest, heaviest, strict=True)
+    table(["lightest", "weight", "heaviest", "weight"], [(a, weights[a], b, weights[b]) for a, b in pairs])
+    click.echo(f"{output}: {len(weights):,} tokens, {len(order):,} of them in {count.documents:,} documents")

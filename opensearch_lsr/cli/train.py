@@ -1,0 +1,69 @@
+"""``opensearch-lsr train``: recipe → checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from opensearch_lsr.cli.options import json_option
+from opensearch_lsr.cli.output import emit_json, progress, table
+
+_WATCHED = ("loss", "adaptation_loss", "active_dims", "teacher_agreement", "positive_first")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("recipe")
+@click.option("-o", "--output", required=True, metavar="CHECKPOINT", help="Folder to write.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a setting of the recipe: training.steps=200, data.train='[\"pairs.jsonl\"]'. Repeatable.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in CHECKPOINT; the result is as if never interrupted.")
+@click.option("--dry-run", is_flag=True, help="Check the recipe, print it whole, and stop.")
+@json_option
+def train(recipe: str, output: str, settings: tuple[str, ...], resume: bool, dry_run: bool, as_json: bool) -> None:
+    """Train a document encoder by RECIPE, a TOML file or the name of a shipped recipe.
+
+    The checkpoint opens with sentence-transformers' SparseEncoder and goes straight into opensearch-lsr export.
+    CHECKPOINT/run keeps the log (log.jsonl) and what --resume needs; delete it when you are done.
+
+    \b
+    Example:
+      opensearch-lsr train inference-free -o my-checkpoint --set data.pseudo_queries='["corpus.jsonl"]'
+      opensearch-lsr export my-checkpoint -o my-bundle --quantize int8
+    """
+    from opensearch_lsr.training import recipe_file
+
+    chosen = recipe_file.read(recipe, settings)
+    if dry_run:
+        click.echo(recipe_file.text(chosen), nl=False)
+        return
+    from opensearch_lsr.training.train import train as run
+
+    with progress() as report:
+
+        def on_log(step: int, steps: int, figures: dict[str, float]) -> None:
+            report("steps", step, steps)
+            if sys.stderr.isatty() and (
+                shown := [f"{name} {figures[name]:.3f}" for name in _WATCHED if name in figures]
+            ):
+                click.echo(f"  {step:>7,}  {'  '.join(shown)}", err=True)
+
+        def on_step(step: str) -> None:
+            if sys.stderr.isatty():
+                click.echo(f"{step} …", err=True)
+
+        trained = run(chosen, Path(output), resume=resume, on_step=on_step, on_log=on_log)
+    if as_json:
+        emit_json({"path": str(trained.path), "dev": trained.figures})
+        return
+    click.echo(f"{trained.path}")
+    figures = [(name, value) for name, value in sorted(trained.figures.items()) if "ndcg" in name or "active" in name]
+    if figures:
+        table(["dev split", ""], figures)
+    click.echo(f"Next: opensearch-lsr export {output} -o {output}-bundle --quantize int8")

@@ -1,0 +1,240 @@
+"""What is trained on: queries, documents, and rows that say which document answers which query.
+
+=====================  ==========================================================  ==============================
+form                   what it holds                                               rows
+=====================  ==========================================================  ==============================
+JSON Lines             ``{"query": text, "pos": text or texts, "negs": texts}``    one for each positive
+JSON Lines             ``{"query": text, "docs": texts, "scores": numbers}``       one; the best score is positive
+BEIR folder            ``corpus.jsonl``, ``queries.jsonl``, ``qrels/<split>.tsv``  one for each grade above 0
+Hub data set           columns query, positive, negative …                         one for each positive
+=====================  ==========================================================  ==============================
+
+Files may be compressed (``.gz``). Equal texts are one query or one document.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr.data import beir, documents, training_records
+from opensearch_lsr.errors import InputError, needs_extra
+
+FIELDS = ("title", "text")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training example: indices into :class:`TrainingSet`.
+
+    Attributes:
+        query: the query.
+        documents: the positive first, then the others, each once.
+        scores: a teacher's scores, aligned with ``documents``.
+    """
+
+    query: int
+    documents: tuple[int, ...]
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass
+class TrainingSet:
+    """Distinct queries, distinct documents, and the rows over them; a document need not be in any row."""
+
+    queries: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    _query_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    _document_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._query_ids = {text: index for index, text in enumerate(self.queries)}
+        self._document_ids = {text: index for index, text in enumerate(self.documents)}
+
+    def add(self, query: str, documents: Sequence[str], scores: Sequence[float] | None = None) -> None:
+        """Add a row.
+
+        Args:
+            query: its text.
+            documents: their texts, the positive first; a text that comes again within the row is left out.
+            scores: a teacher's scores, one a document.
+
+        Raises:
+            InputError: for an empty text, no documents, or scores that are not as many finite numbers.
+        """
+        query, texts, kept = training_records.checked(query, documents, scores)
+        self._append(query, texts, kept)
+
+    def add_document(self, text: str) -> int:
+        """Add a document without a row, such as the rest of a corpus, and return its index.
+
+        Raises:
+            InputError: when it is empty.
+        """
+        return _index(self.documents, self._document_ids, training_records.document(text))
+
+    def extend(self, other: TrainingSet) -> None:
+        """Add another set's documents and rows; equal texts become one."""
+        for text in other.documents:
+            _index(self.documents, self._document_ids, text)
+        for row in list(other.rows):
+            self._append(other.queries[row.query], [other.documents[index] for index in row.documents], row.scores)
+
+    def _append(self, query: str, documents: Sequence[str], scores: Sequence[float] | None) -> None:
+        self.rows.append(
+            Row(
+                _index(self.queries, self._query_ids, query),
+                tuple(_index(self.documents, self._document_ids, text) for text in documents),
+                None if scores is None else tuple(scores),
+            )
+        )
+
+
+def read(path: Path, split: str = "train") -> TrainingSet:
+    """Read a file or a BEIR folder; what it is, its content says.
+
+    Args:
+        path: JSON Lines (also ``.gz``), or a BEIR folder. Its whole corpus is in the set's ``documents``, in order,
+            title and text joined as :func:`opensearch_lsr.data.documents.text_of` does; empty ones are left out.
+        split: which ``qrels/<split>.tsv`` of a BEIR folder.
+
+    Raises:
+        InputError: naming the file and line that cannot be used, why, and the remedy.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_beir(path, split)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file or folder; give JSON Lines or a BEIR folder")
+    found = TrainingSet()
+    for origin, line in _lines(path):
+        try:
+            for row in training_records.parse(line):
+                found._append(*row)
+        except InputError as error:
+            raise InputError(f"{origin}: {error}") from error
+    if not found.rows:
+        raise InputError(f"{path}: is empty; {training_records.FORMS}")
+    return found
+
+
+def read_hub(
+    name: str, split: str = "train", columns: Sequence[str] = ("query", "positive", "negative")
+) -> TrainingSet:
+    """Read a data set of the Hub with the ``datasets`` package.
+
+    Args:
+        name: ``owner/name``, ``owner/name:subset``, or a local folder that ``datasets`` loads.
+        split: as ``datasets`` names it; a slice such as ``train[:1000]`` works, too.
+        columns: the query's column, the positive's, then any number of negatives'. A cell is a text or a list of
+            texts.
+
+    Raises:
+        MissingExtraError: when ``datasets`` is not installed.
+        InputError: when the data set cannot be loaded, lacks a column, or has a row that cannot be used.
+    """
+    with needs_extra("train", "reading data sets of the Hub"):
+        import datasets
+    path, _, subset = name.partition(":")
+    try:
+        table = datasets.load_dataset(path, subset or None, split=split)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: split {split} cannot be loaded ({type(error).__name__}: {reason})") from error
+    if missing := [column for column in columns if column not in table.column_names]:
+        raise InputError(f"{name}: no column {missing[0]!r}; it has {', '.join(table.column_names)}")
+    found = TrainingSet()
+    query, positive, *negatives = columns
+    for number, cells in enumerate(table, start=1):
+        try:
+            for row in training_records.pairs(cells[query], cells[positive], [cells[column] for column in negatives]):
+                found._append(*row)
+        except InputError as error:
+            raise InputError(f"{name}: row {number} of {split}: {error}") from error
+    if not found.rows:
+        raise InputError(f"{name}: split {split} is empty; name another")
+    return found
+
+
+def write(rows: TrainingSet, path: Path) -> None:
+    """Write the rows as JSON Lines that :func:`read` reads (``.gz`` compresses); the file appears when it is whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
+            for row in rows.rows:
+                query, texts = rows.queries[row.query], [rows.documents[index] for index in row.documents]
+                record: dict[str, Any] = {"query": query, "pos": texts[:1], "negs": texts[1:]}
+                if row.scores is not None:
+                    record = {"query": query, "docs": texts, "scores": row.scores}
+                file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_beir(folder: Path, split: str) -> TrainingSet:
+    judged = folder / "qrels" / f"{split}.tsv"
+    if not judged.is_file():
+        there = ", ".join(sorted(file.stem for file in judged.parent.glob("*.tsv"))) or "none"
+        raise InputError(f"{judged}: no such file; splits of this folder: {there}")
+    found = TrainingSet()
+    texts: dict[str, str] = {}  # by id
+    for item in documents.read(str(folder), FIELDS, allow_empty=True):
+        if isinstance(item, documents.Reject):
+            raise InputError(f"{item}; correct the line or leave it out")
+        texts[item.id] = text = documents.text_of(item.source, FIELDS)
+        if text.strip():
+            found.add_document(text)
+    queries = beir.read_queries(folder)
+    for query, judgments in beir.read_qrels(folder, split).items():
+        for document in (document for document, grade in judgments.items() if grade > 0):
+            if problem := _problem(query, document, queries, texts):
+                raise InputError(f"{_judgment(judged, query, document)}: {problem}")
+            found.add(queries[query], [texts[document]])
+    if not found.rows:
+        raise InputError(f"{judged}: no judgment with a grade above 0; nothing to train on")
+    return found
+
+
+def _problem(query: str, document: str, queries: dict[str, str], texts: dict[str, str]) -> str | None:
+    if query not in queries:
+        return f"judges query {query!r}, which is not in queries.jsonl; add it or remove the line"
+    if not queries[query].strip():
+        return f"judges query {query!r}, which is empty in queries.jsonl; give it text or remove the line"
+    if document not in texts:
+        return f"judges document {document!r}, which is not in the corpus; add it or remove the line"
+    if not texts[document].strip():
+        return f"judges document {document!r}, which has no text in the corpus; give it text or remove the line"
+    return None
+
+
+def _judgment(path: Path, query: str, document: str) -> str:
+    """Where a judgment stands, as ``file:line``."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.split("\t")[:2] == [query, document]:
+                return f"{path}:{number}"
+    return str(path)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"{path}:{number}", line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read to its end ({error}); the compressed file is not whole") from error
+
+
+def _index(texts: list[str], ids: dict[str, int], text: str) -> int:
+    index = ids.setdefault(text, len(texts))
+    if index == len(texts):
+        texts.append(text)
+    return index

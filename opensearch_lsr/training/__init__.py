@@ -1,0 +1,1 @@
+"""Document encoders, trained: recipes, losses, teachers, negatives, on sentence-transformers."""

@@ -1,0 +1,110 @@
+"""The plan of a run: which texts each step sees, drawn once from the seed, so that a resumed run sees the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.errors import InputError
+from opensearch_lsr.training.recipe import Batches
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document, the queries that ask for it, and its hard negatives; all by index."""
+
+    positive: int
+    queries: tuple[int, ...]
+    negatives: tuple[int, ...]
+
+
+def examples(data: TrainingSet) -> list[Example]:
+    """One example for each document that is some query's positive, in order of its first row."""
+    queries: defaultdict[int, dict[int, None]] = defaultdict(dict)
+    negatives: defaultdict[int, dict[int, None]] = defaultdict(dict)
+    for row in data.rows:
+        positive, *others = row.documents
+        queries[positive][row.query] = None
+        negatives[positive].update(dict.fromkeys(others))
+    return [
+        Example(positive, tuple(asked), tuple(other for other in negatives[positive] if other != positive))
+        for positive, asked in queries.items()
+    ]
+
+
+def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: Array | None = None) -> Array:
+    """Draw the texts of every step.
+
+    Args:
+        found: examples to draw from.
+        shape: sizes of a batch.
+        steps: number of batches.
+        seed: of everything drawn.
+        vectors: float [documents, size], an embedding of each document by index; with it ``1 - random_share`` of the
+            batches are topical: leaves of a random projection tree over the examples, a new tree each epoch.
+
+    Returns:
+        int32 [steps · size, queries + documents]: query indices, then document indices, the positive first.
+
+    Raises:
+        InputError: when there are fewer examples than a batch holds, or an example has no negatives to draw from.
+    """
+    if len(found) < shape.size:
+        raise InputError(f"{len(found)} examples do not fill a batch of {shape.size}; add data or set batches.size")
+    if shape.documents > 1 and (bare := [e for e in found if not e.negatives]):
+        raise InputError(
+            f"batches.documents = {shape.documents}, but {len(bare):,} of {len(found):,} documents come without hard "
+            "negatives; mine some (opensearch-lsr mine)"
+        )
+    generator = np.random.default_rng(seed)
+    batches = _batches(found, shape, generator, vectors)
+    rows = [_draw(found[index], shape, generator) for _ in range(steps) for index in next(batches)]
+    return np.array(rows, dtype=np.int32)
+
+
+def _batches(
+    found: list[Example], shape: Batches, generator: np.random.Generator, vectors: Array | None
+) -> Iterator[Array]:
+    places = np.array([example.positive for example in found])
+    while True:
+        order = generator.permutation(len(found))
+        whole = len(order) // shape.size * shape.size
+        scattered = order[:whole].reshape(-1, shape.size)
+        epoch = list(scattered)
+        if vectors is not None and shape.random_share < 1:
+            leaves = np.array(list(_leaves(order, vectors[places], shape.size, generator)))
+            random = round(len(leaves) * shape.random_share)
+            epoch = [*leaves[generator.permutation(len(leaves))[random:]], *scattered[:random]]
+        for index in generator.permutation(len(epoch)):
+            yield epoch[index]
+
+
+def _leaves(members: Array, vectors: Array, size: int, generator: np.random.Generator) -> Iterator[Array]:
+    """Halve by the difference of two random members until ``size`` are left; what does not fill a leaf is dropped."""
+    if len(members) < 2 * size:
+        if len(members) >= size:
+            yield members[:size]
+        return
+    one, other = generator.choice(len(members), 2, replace=False)
+    direction = vectors[members[one]].astype(np.float32) - vectors[members[other]].astype(np.float32)
+    order = np.argsort(vectors[members].astype(np.float32) @ direction, kind="stable")
+    cut = len(members) // size // 2 * size
+    yield from _leaves(members[order[:cut]], vectors, size, generator)
+    yield from _leaves(members[order[cut:]], vectors, size, generator)
+
+
+def _draw(example: Example, shape: Batches, generator: np.random.Generator) -> list[int]:
+    asked = generator.permutation(len(example.queries))[: shape.queries]
+    queries = [example.queries[index] for index in np.resize(asked, shape.queries)]
+    documents = [example.positive]
+    if shape.documents > 1:
+        wanted = shape.documents - 1
+        drawn = np.resize(generator.permutation(len(example.negatives)), wanted)
+        documents += [example.negatives[index] for index in drawn]
+    return queries + documents

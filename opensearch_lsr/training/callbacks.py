@@ -1,0 +1,90 @@
+"""What happens around a step: λ's clock, the state that the trainer does not keep, the log, the table's sign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.token_weights import MAX_WEIGHT
+from opensearch_lsr.training.loss import LSRLoss
+
+with needs_extra("train", "training"):
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import TrainerCallback
+
+LOSS_STATE = "loss_state.safetensors"
+LOG = "log.jsonl"
+OnLog = Callable[[int, int, dict[str, float]], object]
+
+
+class LossClock(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Tells the loss which step it is, and keeps its state (document frequencies, λ's controller) in checkpoints."""
+
+    def __init__(self, loss: LSRLoss, resume_from: Path | None) -> None:
+        self.loss, self.resume_from = loss, resume_from
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.resume_from is not None:
+            _load(self.loss, load_file(self.resume_from / LOSS_STATE))
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.loss.step = state.global_step
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero:
+            partial = folder / f"{LOSS_STATE}.part"
+            save_file(_state(self.loss), partial)
+            partial.rename(folder / LOSS_STATE)  # its presence says that the checkpoint is whole
+
+
+class NonNegativeTable(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Keeps learned query weights where OpenSearch takes them: from 0 to 64, special tokens at 0."""
+
+    def __init__(self, static: Any) -> None:
+        self.weight, self.zero = static.weight, torch.tensor(static.tokenizer.all_special_ids)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        with torch.no_grad():
+            self.weight.clamp_(0, MAX_WEIGHT)
+            self.weight[self.zero] = 0
+
+
+class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Writes what the trainer logs, with the loss's own figures, as a line of JSON, and hands it on to be shown."""
+
+    def __init__(self, loss: LSRLoss, folder: Path, show: OnLog) -> None:
+        self.loss, self.file, self.show = loss, folder / LOG, show
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        if not state.is_world_process_zero or not logs:
+            return
+        figures = {name: value for name, value in logs.items() if isinstance(value, int | float)}
+        if "loss" in figures:
+            figures |= self.loss.figures
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
+        self.show(state.global_step, state.max_steps, figures)
+
+
+def latest(folder: Path) -> Path | None:
+    """The last whole checkpoint of a run, or None."""
+    whole = [state.parent for state in folder.glob(f"checkpoint-*/{LOSS_STATE}")]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _state(loss: LSRLoss) -> dict[str, torch.Tensor]:
+    state = {name: value.clone() for name, value in loss.state_dict().items() if not name.startswith("model.")}
+    factor = loss.controller.factor if loss.controller is not None else 1.0
+    return {**state, "controller.factor": torch.tensor(factor, dtype=torch.float64)}
+
+
+def _load(loss: LSRLoss, state: dict[str, torch.Tensor]) -> None:
+    factor = float(state.pop("controller.factor"))
+    if loss.controller is not None:
+        loss.controller.load_state_dict({"factor": factor})
+    loss.load_state_dict(state, strict=False)

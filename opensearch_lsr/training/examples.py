@@ -1,0 +1,80 @@
+"""All that a recipe learns from, in one set: labelled data, data sets of the Hub, pseudo-queries of corpora."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from opensearch_lsr.data import beir, training_set
+from opensearch_lsr.data.pseudo_queries import corpus_pseudo_queries
+from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import evaluation
+from opensearch_lsr.training.recipe import Recipe
+
+with needs_extra("train", "training"):
+    import numpy as np
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+TOPIC_SIZE = 64
+
+
+def gather(recipe: Recipe, on_step: Callable[[str], object] = lambda step: None) -> TrainingSet:
+    """Read everything.
+
+    Of a BEIR folder's corpus, documents that are judged in a split other than the recipe's, and not in that one, get
+    no pseudo-queries: what a dev or test split asks for stays unseen.
+
+    Raises:
+        InputError: naming the file and line that cannot be used, or the setting when there is no data at all.
+    """
+    found = TrainingSet()
+    for path in recipe.data.train:
+        found.extend(training_set.read(Path(path), recipe.data.split))
+        on_step(f"{path}: {len(found.rows):,} rows so far")
+    for name in recipe.data.hub:
+        found.extend(training_set.read_hub(name, recipe.data.split))
+        on_step(f"{name}: {len(found.rows):,} rows so far")
+    for path in recipe.data.pseudo_queries:
+        _add_pseudo_queries(found, Path(path), recipe)
+        on_step(f"{path}: {len(found.rows):,} rows so far")
+    if not found.rows:
+        raise InputError(f"recipe {recipe.name}: no data; set data.train, data.hub or data.pseudo_queries")
+    return found
+
+
+def topics(data: TrainingSet, seed: int) -> np.ndarray:
+    """Where documents lie by their words: float32 [documents, ≤ 64], truncated SVD of TF-IDF."""
+    words = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2, max_features=50_000)
+    counts = words.fit_transform(data.documents)
+    size = min(TOPIC_SIZE, counts.shape[1] - 1)
+    found: np.ndarray = TruncatedSVD(size, random_state=seed).fit_transform(counts).astype(np.float32)
+    return found
+
+
+def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> None:
+    """Each document once, as the text that one of its queries was made to find; all its queries ask for it."""
+    unseen = _judged_elsewhere(corpus, recipe.data.split) if corpus.is_dir() else set()
+    sources = (
+        {"_id": identifier, "title": title, "text": text}
+        for identifier, title, text in evaluation.documents_of(corpus)
+        if identifier not in unseen
+    )
+    made = corpus_pseudo_queries(sources, recipe.seed, recipe.data.pseudo_per_document)
+    for identifier, group in groupby(made, key=lambda pair: pair[0]):
+        queries = [query for _, query in group]
+        target = random.Random(f"{recipe.seed}:{identifier}").choice(queries).document
+        for query in queries:
+            found.add(query.text, [target])
+
+
+def _judged_elsewhere(folder: Path, split: str) -> set[str]:
+    judged = {
+        file.stem: {document for row in beir.read_qrels(folder, file.stem).values() for document in row}
+        for file in folder.glob("qrels/*.tsv")
+    }
+    own = judged.pop(split, set())
+    return set().union(*judged.values()) - own

@@ -1,0 +1,127 @@
+"""The loss that sentence-transformers' trainer calls: ranking objectives on candidate scores, and a sparsity term."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.training.schedules import DimsController, Schedule
+
+with needs_extra("train", "training"):
+    import torch
+    from sentence_transformers import SparseEncoder
+
+
+class LSRLoss(torch.nn.Module):
+    """``Σ_o weight_o · objective_o(S, T) + λ(step) · R(documents) + λ_q(step) · R(queries)``.
+
+    S are dot products of query and document vectors, T the teachers' scores of the same pairs, looked up by the texts'
+    indices (the labels), so that any two texts of a batch can be candidates of each other.
+
+    Args:
+        model: the encoder.
+        queries: query columns of a batch; the others hold documents, the positive first.
+        objectives: (weight, objective) pairs.
+        teacher: scores pairs of texts, or None.
+        regularizer: R.
+        weight: λ on documents.
+        query_weight: λ on queries; 0 with a table.
+        schedule: λ's course.
+        controller: steers λ to a number of active tokens, or None.
+        candidates: ``batch``: all documents of the batch are every query's candidates; ``own``: those of its example.
+    """
+
+    def __init__(
+        self,
+        model: SparseEncoder,
+        queries: int,
+        objectives: Sequence[tuple[float, Any]],
+        teacher: Any,
+        regularizer: torch.nn.Module,
+        weight: float,
+        query_weight: float,
+        schedule: Schedule,
+        controller: DimsController | None,
+        candidates: Literal["batch", "own"],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.queries = queries
+        self.objectives = objectives
+        self.teacher = teacher
+        self.regularizer = regularizer
+        self.weight, self.query_weight = weight, query_weight
+        self.schedule, self.controller = schedule, controller
+        self.candidates = candidates
+        self.step = 0  # of the optimiser; the trainer's callback sets it
+        self.figures: dict[str, float] = {}  # what is worth watching, of the last batch
+
+    def forward(self, features: Sequence[dict[str, Any]], labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Score a batch.
+
+        Args:
+            features: one tokenized column each, query columns first.
+            labels: int64 [batch, columns], index of each text; −1 where a column repeats another text.
+
+        Returns:
+            The terms, weighted; the trainer sums and logs them.
+        """
+        vectors = [self.model(column)["sentence_embedding"].float() for column in features]
+        queries, documents = torch.cat(vectors[: self.queries]), torch.cat(vectors[self.queries :])
+        batch = len(labels)
+        query_ids, document_ids = labels[:, : self.queries].T.reshape(-1), labels[:, self.queries :].T.reshape(-1)
+        student = queries @ documents.T
+        example = torch.arange(batch, device=student.device)
+        positive = example.repeat(self.queries)
+        mask = self._mask(positive, example.repeat(len(vectors) - self.queries), document_ids)
+        target = None
+        if self.teacher is not None:
+            target = self.teacher.scores(query_ids.tolist(), document_ids.tolist(), mask.cpu()).to(student.device)
+        terms = {
+            type(objective).__name__: weight * objective(student, target, positive, mask)
+            for weight, objective in self.objectives
+        }
+        terms["regularizer"] = self._sparsity(queries, documents)
+        self._watch(queries, documents, student, target, positive, mask)
+        return terms
+
+    def _mask(self, owner: torch.Tensor, example: torch.Tensor, document_ids: torch.Tensor) -> torch.Tensor:
+        """[Q, D]: which documents are a query's candidates; the same text twice counts once, in its own example."""
+        own = owner.unsqueeze(1) == example.unsqueeze(0)
+        if self.candidates == "own":
+            return own
+        positives = document_ids[: int(example.max()) + 1]  # the first document column
+        same = positives[owner].unsqueeze(1) == document_ids.unsqueeze(0)
+        column = torch.arange(len(document_ids), device=owner.device).unsqueeze(0)
+        return ~same | (column == owner.unsqueeze(1))
+
+    def _sparsity(self, queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
+        factor = self.schedule.at(self.step)
+        if self.controller is not None and self.training:
+            factor *= self.controller.update(float((documents > 0).sum(dim=1).float().mean()))
+        term: torch.Tensor = factor * self.weight * self.regularizer(documents)
+        if self.query_weight:
+            term = term + self.schedule.at(self.step) * self.query_weight * self.regularizer(queries)
+        return term
+
+    @torch.no_grad()
+    def _watch(
+        self,
+        queries: torch.Tensor,
+        documents: torch.Tensor,
+        student: torch.Tensor,
+        target: torch.Tensor | None,
+        positive: torch.Tensor,
+        mask: torch.Tensor,
+    ) -> None:
+        hidden = student.masked_fill(~mask, -torch.inf)
+        best = hidden.argmax(dim=1)
+        self.figures = {
+            "active_dims": float((documents > 0).sum(dim=1).float().mean()),
+            "query_active_dims": float((queries > 0).sum(dim=1).float().mean()),
+            "positive_first": float((best == positive).float().mean()),
+        }
+        if target is not None:
+            agreed = best == target.nan_to_num(-torch.inf).masked_fill(~mask, -torch.inf).argmax(dim=1)
+            self.figures["teacher_agreement"] = float(agreed.float().mean())

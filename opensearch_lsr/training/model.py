@@ -1,0 +1,222 @@
+"""A ``SparseEncoder`` from whatever a recipe starts with, made of sentence-transformers' own modules.
+
+========================================  =================================================================
+``model.backbone``                        document side
+========================================  =================================================================
+SparseEncoder folder                      its own, gone on with
+masked LM (BERT, CoCondenser, …)          Transformer (fill-mask) + SpladePooling
+transformer without a masked-LM head      the same, the head new: identity, tied decoder; adapt it first
+========================================  =================================================================
+
+``Logs`` and ``LexicalPrior`` follow where the recipe asks for them; a checkpoint with either needs
+``trust_remote_code=True`` to be opened elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr import token_weights
+from opensearch_lsr.bundle import DEFAULT
+from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
+from opensearch_lsr.training import head, recipe
+from opensearch_lsr.training.lexical_prior import LexicalPrior
+from opensearch_lsr.training.logs import Logs
+
+with needs_extra("train", "training"):
+    import torch
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.base.modules import Router, Transformer
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
+    from transformers import AutoConfig, AutoModel
+
+NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
+OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
+
+
+def build(asked: recipe.Model) -> SparseEncoder:
+    """Assemble the encoder of a recipe, float32, on the CPU.
+
+    Raises:
+        CheckpointError: when the backbone cannot be opened or does not fit what is asked.
+        BundleError: when the token table does not fit the tokenizer.
+    """
+    document = _document_modules(asked)
+    transformer = document[0]
+    transformer.max_seq_length = asked.max_length
+    if asked.query == "encoder":
+        model = SparseEncoder(modules=document, device="cpu")
+    else:
+        weights = table(asked.token_weights, transformer.tokenizer)
+        static = SparseStaticEmbedding(transformer.tokenizer, weights, frozen=not asked.learn_query_weights)
+        if asked.lexical_prior is not None and not any(isinstance(module, LexicalPrior) for module in document):
+            document.append(_prior(asked.lexical_prior, weights, transformer.tokenizer))
+        router = Router.for_query_document(query_modules=[static], document_modules=document)
+        model = SparseEncoder(modules=[router], device="cpu")
+    if asked.head == "argmax":
+        head.install(model)
+    return model
+
+
+def load(folder: str | Path) -> SparseEncoder:
+    """Open a checkpoint of ours, whose modules need no code but this package's.
+
+    Raises:
+        CheckpointError: when it cannot be opened.
+    """
+    try:
+        # The private loader maps our two classes without trusting code that the folder may bring.
+        model: SparseEncoder = SparseEncoder._load_with_module_classes(
+            str(folder), OURS, device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{folder}: cannot be opened ({str(error).strip().splitlines()[0][:200]})") from error
+    return model
+
+
+def save(model: SparseEncoder, folder: Path) -> None:
+    """Write a checkpoint: sentence-transformers' folder, and beside it ``idf.json`` where there is a table."""
+    model.save_pretrained(str(folder), create_model_card=False)
+    static = query_table(model)
+    if static is not None:
+        values = static.weight.detach().float().tolist()
+        tokens = sorted(static.tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+        token_weights.save({token: values[index] for token, index in tokens}, folder / "idf.json")
+
+
+def document_modules(model: SparseEncoder) -> list[Any]:
+    """The modules that encode a document, in order."""
+    first = model[0]
+    return list(first.sub_modules["document"]) if isinstance(first, Router) else list(model)
+
+
+def query_table(model: SparseEncoder) -> Any:
+    """The ``SparseStaticEmbedding`` of the query side; None for a Siamese encoder."""
+    first = model[0]
+    return first.sub_modules["query"][0] if isinstance(first, Router) else None
+
+
+def table(name: str, tokenizer: Any) -> torch.Tensor:
+    """Query token weights, float32 [vocab], special tokens 0.
+
+    Args:
+        name: ``msmarco``, ``ones``, or an ``idf.json``.
+        tokenizer: whose vocabulary it must cover.
+
+    Raises:
+        BundleError: when it does not.
+    """
+    vocabulary, specials = tokenizer.get_vocab(), tokenizer.all_special_tokens
+    if name == "ones":
+        weights = dict.fromkeys(vocabulary, 1.0)
+    else:
+        weights = token_weights.load(DEFAULT / "idf.json" if name == "msmarco" else Path(name))
+    weights = token_weights.without_specials(weights, specials)
+    token_weights.check(weights, vocabulary, specials, name)
+    values = torch.zeros(len(vocabulary))
+    for token, weight in weights.items():
+        values[vocabulary[token]] = weight
+    return values
+
+
+def _document_modules(asked: recipe.Model) -> list[Any]:
+    folder = Path(asked.backbone)
+    if (folder / "modules.json").is_file() and "SparseEncoder" in _model_type(folder):
+        modules = document_modules(load(folder))
+        for pooling in modules:
+            if isinstance(pooling, SpladePooling):
+                pooling.activation_function = _activation(asked.logs)
+        return modules
+    transformer = _transformer(asked)
+    modules = [transformer, SpladePooling("max", _activation(asked.logs))]
+    return [*modules, Logs(asked.logs - 2)] if asked.logs > 2 else modules
+
+
+def _model_type(folder: Path) -> str:
+    file = folder / "config_sentence_transformers.json"
+    return json.loads(file.read_text(encoding="utf-8")).get("model_type", "") if file.is_file() else ""
+
+
+def _activation(logs: int) -> str:
+    if logs < 1:
+        raise InputError(f"model.logs is {logs}; an activation has at least one logarithm")
+    return "relu" if logs == 1 else "log1p_relu"
+
+
+def _transformer(asked: recipe.Model) -> Transformer:
+    """A masked LM in a Transformer module; where the backbone lacks the head, a new one."""
+    try:
+        config = AutoConfig.from_pretrained(asked.backbone)
+        if asked.layers is not None:
+            config.num_hidden_layers = asked.layers
+        has_head = any("MaskedLM" in name for name in config.architectures or [])
+        transformer = Transformer(
+            asked.backbone,
+            transformer_task="fill-mask",
+            config_kwargs={"num_hidden_layers": config.num_hidden_layers},
+            model_kwargs={"dtype": torch.float32},
+        )
+        if not has_head:
+            _new_head(transformer, AutoModel.from_pretrained(asked.backbone, config=config, dtype=torch.float32))
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise CheckpointError(
+            f"{asked.backbone}: is no transformer that can be a document encoder ({reason})"
+        ) from error
+    _silence(transformer)
+    return transformer
+
+
+def _new_head(transformer: Transformer, base: Any) -> None:
+    """Base weights as they are; a head that starts as the identity, so that a document's own tokens are its logits."""
+    model = transformer.auto_model
+    missing, _ = model.base_model.load_state_dict(base.state_dict(), strict=False)
+    if missing:
+        raise CheckpointError(f"{type(model).__name__}: the backbone lacks {missing[0]}")
+    decoder = model.get_output_embeddings()
+    dense = next(
+        (
+            module
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear)
+            and module is not decoder
+            and not name.startswith(f"{model.base_model_prefix}.")
+        ),
+        None,
+    )
+    with torch.no_grad():
+        if dense is not None and dense.in_features == dense.out_features:
+            dense.weight.copy_(torch.eye(dense.in_features) + 0.02 * torch.randn_like(dense.weight))
+            dense.bias.zero_()
+        decoder.bias.zero_()
+
+
+def _silence(transformer: Transformer) -> None:
+    tokenizer, decoder = transformer.tokenizer, transformer.auto_model.get_output_embeddings()
+    if decoder is None or decoder.bias is None or len(decoder.bias) != len(tokenizer.get_vocab()):
+        raise CheckpointError(
+            f"{transformer.auto_model.name_or_path}: its masked-LM head has no bias for each token of the tokenizer"
+        )
+    never = [
+        index
+        for token, index in tokenizer.get_vocab().items()
+        if index in tokenizer.all_special_ids or token.startswith("[unused")
+    ]
+    with torch.no_grad():
+        decoder.bias[never] = NEVER
+
+
+def _prior(asked: recipe.Prior, weights: torch.Tensor, tokenizer: Any) -> LexicalPrior:
+    return LexicalPrior(
+        vocab_size=len(weights),
+        special_ids=sorted(tokenizer.all_special_ids),
+        average_length=asked.average_length,
+        beta=asked.beta,
+        k=asked.k,
+        b=asked.b,
+        dropped=(weights < asked.drop_below).nonzero().squeeze(1).tolist(),
+        learn_scale=asked.learned,
+        learn_curve=asked.learned,
+    )

@@ -1,0 +1,218 @@
+"""What a training run consists of; a recipe file (TOML) has the same tables and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Data:
+    """Texts to learn from; paths are relative to the recipe.
+
+    Attributes:
+        train: files or folders of examples: query/pos/negs or query/docs/scores JSON Lines, BEIR folders.
+        split: the judgments read from BEIR folders.
+        hub: names of `datasets` on the Hub with the columns query, positive and optionally negative.
+        pseudo_queries: corpora (BEIR folder or JSON Lines) whose titles, headings and sentences become queries.
+        pseudo_per_document: at most so many of them a document.
+    """
+
+    train: tuple[str, ...] = ()
+    split: str = "train"
+    hub: tuple[str, ...] = ()
+    pseudo_queries: tuple[str, ...] = ()
+    pseudo_per_document: int = 6
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The lexical prior's start values: β, k and b of BM25's saturated term frequency.
+
+    Attributes:
+        beta: weight of a saturated term, 0.2 of a table's unit.
+        k: where term frequency saturates.
+        b: how much length counts.
+        average_length: in tokens.
+        drop_below: tokens that weigh less in the table get no prior (stop words).
+        learned: train β (one a token), k and b.
+    """
+
+    beta: float = 0.2
+    k: float = 1.2
+    b: float = 0.75
+    average_length: float = 120.0
+    drop_below: float = 0.0
+    learned: bool = True
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is trained.
+
+    Attributes:
+        backbone: folder or Hub name: a SparseEncoder to go on with, a masked LM, or a transformer without such a head.
+        query: ``table`` (inference-free) or ``encoder`` (Siamese).
+        token_weights: an ``idf.json``, ``msmarco`` (the table of the default encoder) or ``ones``.
+        learn_query_weights: train the table, too (Li-LSR, arXiv 2505.01452).
+        logs: logarithms of the activation: 1 is SPLADE's, 2 the ℓ0 approximation (arXiv 2504.14839).
+        layers: keep only the first layers of the backbone.
+        max_length: tokens of a document that are read.
+        lexical_prior: where given, added in the document encoder.
+        head: ``argmax`` (fast) or ``logits`` (sentence-transformers' own).
+    """
+
+    backbone: str
+    query: Literal["table", "encoder"] = "table"
+    token_weights: str = "msmarco"
+    learn_query_weights: bool = False
+    logs: int = 2
+    layers: int | None = None
+    max_length: int = 256
+    lexical_prior: Prior | None = None
+    head: Literal["argmax", "logits"] = "argmax"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A short masked-LM and copying phase, for a backbone without a masked-LM head."""
+
+    steps: int = 0
+    batch_size: int = 32
+    max_length: int = 96
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 1e-3
+    masked: float = 0.2
+    active_dims: int = 350
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One teacher of the ensemble.
+
+    Attributes:
+        kind: ``dense``, ``sparse``, ``bm25`` or ``scores`` (those in the data).
+        model: folder or Hub name, for dense and sparse ones.
+        weight: in the average.
+    """
+
+    kind: Literal["dense", "sparse", "bm25", "scores"]
+    model: str | None = None
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One term of the ranking loss: ``kl``, ``margin_mse`` or ``info_nce``."""
+
+    kind: Literal["kl", "margin_mse", "info_nce"]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """What keeps vectors sparse.
+
+    Attributes:
+        kind: ``flops``, ``idf_flops`` or ``df_flops``.
+        weight: λ on documents.
+        query_weight: λ on queries (Siamese only).
+        threshold: only documents with more active tokens count (the ℓ0 mask).
+        schedule: how λ gets there, over ``schedule_steps``.
+        target_dims: steer λ so that documents have so many active tokens on average.
+    """
+
+    kind: Literal["flops", "idf_flops", "df_flops"] = "flops"
+    weight: float = 1e-3
+    query_weight: float = 0.0
+    threshold: int | None = None
+    schedule: Literal["constant", "linear", "quadratic", "cosine"] = "quadratic"
+    schedule_steps: int = 1
+    target_dims: float | None = None
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a step sees.
+
+    Attributes:
+        size: documents' examples a step.
+        queries: queries drawn for each example (a table's queries cost nothing).
+        documents: documents of each example: the positive and so many hard negatives less one.
+        candidates: ``batch``: each query against all of the batch's documents; ``own``: against its example's.
+        random_share: share of batches of unrelated documents; the others are topical, so that negatives are hard.
+    """
+
+    size: int = 32
+    queries: int = 1
+    documents: int = 1
+    candidates: Literal["batch", "own"] = "batch"
+    random_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """The optimiser's part.
+
+    Attributes:
+        steps: optimiser steps.
+        learning_rate: of the backbone.
+        head_learning_rate: of the masked-LM head, the prior and a learned table; default: the backbone's.
+        warmup: steps of linear warm-up; then linear decay to 0.
+        weight_decay: AdamW's.
+        bf16: bfloat16 autocast.
+        checkpoint_every: steps between checkpoints to resume from.
+        evaluate_every: steps between evaluations on the dev splits; 0: only at the end.
+        log_every: steps between lines of the log.
+        train_length: cut documents to so many tokens in training; default: the model's.
+        dropout: of the backbone while training; default: its own.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 2e-5
+    head_learning_rate: float | None = None
+    warmup: int = 0
+    weight_decay: float = 0.01
+    bf16: bool = False
+    checkpoint_every: int = 500
+    evaluate_every: int = 0
+    log_every: int = 20
+    train_length: int | None = None
+    dropout: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A dev split to look at while training: a BEIR folder, at most so many documents (judged ones first)."""
+
+    folder: str
+    split: str = "dev"
+    documents: int = 1000
+    queries: int = 300
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run.
+
+    Attributes:
+        name: of the encoder.
+        model: what is trained.
+        seed: of everything that is drawn.
+        scale: of the ensemble's normalised scores (30 in OpenSearch's public recipe).
+        notes: for the model card: what the backbone was trained on, licences of the data.
+    """
+
+    name: str
+    model: Model
+    seed: int = 1
+    scale: float = 30.0
+    notes: str = ""
+    data: Data = field(default_factory=Data)
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    teachers: tuple[Teacher, ...] = ()
+    objectives: tuple[Objective, ...] = (Objective("info_nce"),)
+    regularizer: Regularizer = field(default_factory=Regularizer)
+    batches: Batches = field(default_factory=Batches)
+    training: Training = field(default_factory=Training)
+    evaluation: tuple[Evaluation, ...] = ()

@@ -1,0 +1,175 @@
+"""Recipe files: TOML to :class:`Recipe`, every key and value checked once, here."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from opensearch_lsr.errors import InputError
+from opensearch_lsr.training.recipe import Recipe
+
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        path: a file, or the name of a shipped recipe (:func:`shipped`).
+        settings: ``key=value`` each, the key dotted (``training.steps=20``), the value as in TOML (a bare word is a
+            string); they replace what the file says.
+
+    Returns:
+        The recipe; its paths are absolute, ``~`` and ``$NAME`` in them expanded.
+
+    Raises:
+        InputError: naming the file and the key that is unknown, missing or of another type.
+    """
+    file = Path(path) if Path(path).suffix == ".toml" else SHIPPED / f"{path}.toml"
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such recipe; shipped are {', '.join(shipped())}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not TOML ({error})") from error
+    for setting in settings:
+        _set(table, setting)
+    recipe: Recipe = _parse(Recipe, table, str(file), "")
+    return _resolved(recipe, file)
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(file.stem for file in SHIPPED.glob("*.toml"))
+
+
+def _set(table: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise InputError(f"--set {setting}: not KEY=VALUE, as in training.steps=20")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *outer, last = key.strip().split(".")
+    for name in outer:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {setting}: {name} is not a table; lists of tables are set in the file")
+    table[last] = value
+
+
+def _parse(kind: Any, table: Mapping[str, Any], file: str, where: str) -> Any:
+    """A dataclass from a TOML table; ``where`` is its dotted name, for messages."""
+    hints = get_type_hints(kind)
+    known = {entry.name: entry for entry in fields(kind)}
+    for key in table:
+        if key not in known:
+            raise InputError(f"{file}: unknown key {where}{key}; known here are {', '.join(known)}")
+    values = {key: _value(hints[key], value, file, f"{where}{key}") for key, value in table.items()}
+    for name, entry in known.items():
+        if name not in values and entry.default is MISSING and entry.default_factory is MISSING:
+            raise InputError(f"{file}: {where}{name} is missing")
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, file: str, where: str) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        hint = next(option for option in get_args(hint) if option is not type(None))
+        origin = get_origin(hint)
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise InputError(f"{file}: {where} is {value!r}; it is a table, [{where}]")
+        return _parse(hint, value, file, f"{where}.")
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{file}: {where} is {value!r}; it is a list")
+        return tuple(_value(get_args(hint)[0], item, file, where) for item in value)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise InputError(f"{file}: {where} is {value!r}; it is one of {', '.join(map(str, get_args(hint)))}")
+        return value
+    return _scalar(hint, value, file, where)
+
+
+def _scalar(hint: Any, value: Any, file: str, where: str) -> Any:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
+        raise InputError(f"{file}: {where} is {value!r}; it is of type {hint.__name__}")
+    if hint in (int, float) and value < 0:
+        raise InputError(f"{file}: {where} is {value}; it is not negative")
+    return value
+
+
+def _resolved(recipe: Recipe, file: Path) -> Recipe:
+    def must(text: str) -> str:
+        found = _path(text, file)
+        if not found.exists():
+            raise InputError(f"{file}: {text} is not there (looked at {found})")
+        return str(found)
+
+    def may(text: str) -> str:
+        """A path where there is one, else a Hub name or a keyword."""
+        found = _path(text, file)
+        return str(found) if found.exists() else text
+
+    return replace(
+        recipe,
+        data=replace(
+            recipe.data,
+            train=tuple(map(must, recipe.data.train)),
+            pseudo_queries=tuple(map(must, recipe.data.pseudo_queries)),
+        ),
+        model=replace(recipe.model, backbone=may(recipe.model.backbone), token_weights=may(recipe.model.token_weights)),
+        teachers=tuple(
+            replace(teacher, model=may(teacher.model)) if teacher.model else teacher for teacher in recipe.teachers
+        ),
+        evaluation=tuple(replace(entry, folder=must(entry.folder)) for entry in recipe.evaluation),
+    )
+
+
+def _path(text: str, file: Path) -> Path:
+    expanded = Path(os.path.expandvars(text)).expanduser()
+    return expanded if expanded.is_absolute() else (file.parent / expanded).absolute()
+
+
+def text(recipe: Recipe) -> str:
+    """A recipe as TOML, for a model card: what differs from the defaults, folders by their names only."""
+    lines: list[str] = []
+    _write(recipe, "", lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _write(table: Any, where: str, lines: list[str]) -> None:
+    given = [(entry, getattr(table, entry.name)) for entry in fields(table)]
+    inner = [(entry.name, value) for entry, value in given if is_dataclass(value)]
+    lists = [
+        (entry.name, value) for entry, value in given if isinstance(value, tuple) and any(map(is_dataclass, value))
+    ]
+    for entry, value in given:
+        if value is None or entry.name in dict(inner) | dict(lists) or value == entry.default or value == ():
+            continue
+        lines.append(f"{entry.name} = {_toml(value)}")
+    for name, value in inner:
+        lines += ["", f"[{where}{name}]"]
+        _write(value, f"{where}{name}.", lines)
+    for name, values in lists:
+        for value in values:
+            lines += ["", f"[[{where}{name}]]"]
+            _write(value, f"{where}{name}.", lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(Path(value).name if Path(value).is_absolute() else value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else repr(value)

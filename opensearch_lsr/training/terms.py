@@ -1,0 +1,110 @@
+"""A recipe's words turned into objects: teachers, objectives, regulariser, learning rates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import model
+from opensearch_lsr.training.loss import LSRLoss
+from opensearch_lsr.training.objectives.info_nce import InfoNCE
+from opensearch_lsr.training.objectives.kl import KLDistillation
+from opensearch_lsr.training.objectives.margin_mse import MarginMSE
+from opensearch_lsr.training.recipe import Recipe
+from opensearch_lsr.training.regularizers.df_flops import DFFlops
+from opensearch_lsr.training.regularizers.flops import Flops
+from opensearch_lsr.training.regularizers.idf_flops import IDFFlops
+from opensearch_lsr.training.regularizers.l0_mask import L0Mask
+from opensearch_lsr.training.schedules import DimsController, Schedule
+from opensearch_lsr.training.teachers.bm25 import BM25Teacher
+from opensearch_lsr.training.teachers.dense import DenseTeacher
+from opensearch_lsr.training.teachers.ensemble import Ensemble
+from opensearch_lsr.training.teachers.precomputed import PrecomputedTeacher
+from opensearch_lsr.training.teachers.sparse import SparseTeacher
+
+with needs_extra("train", "training"):
+    import numpy as np
+    import torch
+    from sentence_transformers import SparseEncoder
+
+OBJECTIVES = {"kl": KLDistillation, "margin_mse": MarginMSE, "info_nce": InfoNCE}
+CONTROL_RATE = 0.01  # a step moves λ by at most 1 % of its distance in dims
+
+
+def teachers(
+    recipe: Recipe, data: TrainingSet, cache: Path, on_step: Callable[[str], object]
+) -> tuple[Ensemble | None, np.ndarray | None]:
+    """The ensemble, and the first dense teacher's vectors of the documents (for topical batches).
+
+    Raises:
+        InputError: when a teacher lacks its model, or an objective its teacher.
+    """
+    if not recipe.teachers and any(term.kind != "info_nce" for term in recipe.objectives):
+        raise InputError(f"recipe {recipe.name}: objectives kl and margin_mse learn from [[teachers]]; add one")
+    found: list[tuple[Any, float]] = []
+    vectors = None
+    for asked in recipe.teachers:
+        if asked.kind in ("dense", "sparse") and not asked.model:
+            raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")
+        on_step(f"teacher: {asked.kind} {asked.model or ''}".rstrip())
+        if asked.kind == "dense":
+            dense = DenseTeacher.prepare(asked.model or "", data.queries, data.documents, cache)
+            vectors = dense._documents if vectors is None else vectors
+            found.append((dense, asked.weight))
+        elif asked.kind == "sparse":
+            found.append((SparseTeacher.prepare(asked.model or "", data.queries, data.documents, cache), asked.weight))
+        elif asked.kind == "bm25":
+            found.append((BM25Teacher(data.queries, data.documents), asked.weight))
+        else:
+            found.append((PrecomputedTeacher(data.rows), asked.weight))
+    return (Ensemble(found, recipe.scale) if found else None), vectors
+
+
+def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None) -> LSRLoss:
+    """The loss of a recipe."""
+    asked = recipe.regularizer
+    return LSRLoss(
+        encoder,
+        queries=recipe.batches.queries,
+        objectives=[(term.weight, OBJECTIVES[term.kind]()) for term in recipe.objectives],
+        teacher=teacher,
+        regularizer=_regularizer(recipe, encoder),
+        weight=asked.weight,
+        query_weight=asked.query_weight,
+        schedule=Schedule(asked.schedule, asked.schedule_steps),
+        controller=DimsController(asked.target_dims, CONTROL_RATE) if asked.target_dims else None,
+        candidates=recipe.batches.candidates,
+    )
+
+
+def head_learning_rates(recipe: Recipe, encoder: SparseEncoder) -> dict[str, float]:
+    """Parameter name pattern → learning rate, for all that is not the backbone."""
+    rate = recipe.training.head_learning_rate
+    if rate is None:
+        return {}
+    prefix = model.document_modules(encoder)[0].auto_model.base_model_prefix
+    names = [
+        name
+        for name, parameter in encoder.named_parameters()
+        if parameter.requires_grad and f".model.{prefix}." not in f".{name}"
+    ]
+    return {f"^model\\.({'|'.join(map(re.escape, names))})$": rate}
+
+
+def _regularizer(recipe: Recipe, encoder: SparseEncoder) -> torch.nn.Module:
+    asked = recipe.regularizer
+    size = model.document_modules(encoder)[0].auto_model.config.vocab_size
+    if asked.kind == "idf_flops":
+        table = model.query_table(encoder)
+        if table is None:
+            raise InputError(f"recipe {recipe.name}: idf_flops needs a query table; set model.query to table")
+        chosen: torch.nn.Module = IDFFlops(table.weight.detach().clone())
+    elif asked.kind == "df_flops":
+        chosen = DFFlops(size)
+    else:
+        chosen = Flops()
+    return chosen if asked.threshold is None else L0Mask(chosen, asked.threshold)

@@ -1,0 +1,211 @@
+"""A recipe, run: data → teachers → batches → encoder → sentence-transformers' trainer → checkpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import (
+    adaptation,
+    batches,
+    callbacks,
+    card,
+    evaluation,
+    examples,
+    model,
+    recipe_file,
+    terms,
+)
+from opensearch_lsr.training.recipe import Recipe
+
+with needs_extra("train", "training"):
+    import numpy as np
+    import torch
+    from datasets import Dataset
+    from sentence_transformers import SparseEncoder, SparseEncoderTrainer, SparseEncoderTrainingArguments
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from torch.utils.data import SequentialSampler
+    from transformers import set_seed
+    from transformers.trainer_callback import PrinterCallback
+
+RUN = "run"  # beside the checkpoint: the recipe, the log, checkpoints to resume from, teachers' scores
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the checkpoint is, and the last figures of its dev splits."""
+
+    path: Path
+    figures: dict[str, float]
+
+
+def train(
+    recipe: Recipe,
+    output: Path,
+    *,
+    resume: bool = False,
+    on_step: Callable[[str], object] = lambda step: None,
+    on_log: callbacks.OnLog = lambda step, steps, figures: None,
+) -> Trained:
+    """Train an encoder.
+
+    Args:
+        recipe: what to do.
+        output: the checkpoint's folder; ``run/`` in it holds what a resumed run needs and may be deleted afterwards.
+        resume: go on from the last whole checkpoint of the same recipe in ``output``. The result is that of a run
+            that was never interrupted.
+        on_step: called with a line about each part of the work.
+        on_log: called with step, steps and figures: loss terms, active dims, agreement with the teacher, dev splits.
+
+    Raises:
+        InputError: for data, a recipe or an output folder that cannot be used.
+        CheckpointError: for a backbone that cannot be used.
+    """
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    run = _prepare(recipe, output, resume)
+    set_seed(recipe.seed)
+    on_step("reading data")
+    data = examples.gather(recipe, on_step)
+    teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_step)
+    on_step(f"drawing {recipe.training.steps:,} batches from {len(data.documents):,} documents")
+    if vectors is None and recipe.batches.random_share < 1:
+        vectors = examples.topics(data, recipe.seed)
+    rows = batches.plan(batches.examples(data), recipe.batches, recipe.training.steps, recipe.seed, vectors)
+    on_step(f"building the encoder from {recipe.model.backbone}")
+    encoder = model.build(recipe.model)
+    if recipe.adaptation.steps and not resume:
+        adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)
+    figures = _optimise(recipe, encoder, data, rows, teacher, run, resume, on_step, on_log)
+    on_step(f"writing {output}")
+    model.save(encoder, output)
+    card.write(output, recipe, recipe_file.text(recipe), data, figures)
+    return Trained(output, figures)
+
+
+def _prepare(recipe: Recipe, output: Path, resume: bool) -> Path:
+    """The run's folder, with its recipe in it; refuses to mix runs."""
+    run = output / RUN
+    file = run / "recipe.json"
+    text = json.dumps(asdict(recipe), indent=2, ensure_ascii=False)
+    if resume:
+        if not file.is_file():
+            raise InputError(f"{output}: holds no run to resume; leave --resume out")
+        if file.read_text(encoding="utf-8") != text:
+            raise InputError(f"{output}: holds a run of another recipe ({file}); choose another output")
+    elif callbacks.latest(run) is not None:
+        raise InputError(f"{output}: holds a run; go on with --resume, or choose another output")
+    elif (output / "modules.json").exists():
+        raise InputError(f"{output}: holds a checkpoint; choose another output")
+    run.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return run
+
+
+def _optimise(
+    recipe: Recipe,
+    encoder: SparseEncoder,
+    data: TrainingSet,
+    rows: np.ndarray,
+    teacher: Any,
+    run: Path,
+    resume: bool,
+    on_step: Callable[[str], object],
+    on_log: callbacks.OnLog,
+) -> dict[str, float]:
+    shape, plan = recipe.batches, recipe.training
+    loss = terms.loss(recipe, encoder, teacher)
+    checkpoint = callbacks.latest(run) if resume else None
+    dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
+    arguments = _arguments(recipe, encoder, run, dev is not None and plan.evaluate_every > 0)
+    watch = [callbacks.LossClock(loss, checkpoint), callbacks.Log(loss, run, on_log)]
+    table = model.query_table(encoder)
+    if table is not None and recipe.model.learn_query_weights:
+        watch.append(callbacks.NonNegativeTable(table))
+    transformer = model.document_modules(encoder)[0]
+    transformer.max_seq_length = plan.train_length or recipe.model.max_length
+    if plan.dropout is not None:
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = plan.dropout
+    trainer = _Trainer(
+        model=encoder,
+        args=arguments,
+        train_dataset=_dataset(data, rows, shape.queries),
+        loss=loss,
+        evaluator=dev,
+        callbacks=watch,
+    )
+    trainer.remove_callback(PrinterCallback)
+    on_step(f"training for {plan.steps:,} steps" + (f" from {checkpoint.name}" if checkpoint else ""))
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    transformer.max_seq_length = recipe.model.max_length
+    encoder.eval()
+    return {} if dev is None else {key: float(value) for key, value in dev(encoder).items()}
+
+
+class _Trainer(SparseEncoderTrainer):  # type: ignore[misc]
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """None: it encodes samples of the data set before training; the card is ours."""
+
+
+def _dataset(data: TrainingSet, rows: np.ndarray, queries: int) -> Dataset:
+    """Columns of text, query columns first, and their indices as labels; texts are looked up as they are asked for."""
+    names = [f"query_{n + 1}" for n in range(queries)]
+    names += [f"document_{n + 1}" for n in range(rows.shape[1] - queries)]
+
+    def look_up(block: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        columns = np.array(block["label"]).T
+        found: dict[str, list[Any]] = {
+            name: [(data.queries if place < queries else data.documents)[index] for index in columns[place]]
+            for place, name in enumerate(names)
+        }
+        return {**found, "label": block["label"]}
+
+    return Dataset.from_dict({"label": rows.tolist()}).with_transform(look_up)
+
+
+def _in_order(dataset: Dataset, batch_size: int, drop_last: bool, **options: Any) -> DefaultBatchSampler:
+    """The plan is drawn already."""
+    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **options)
+
+
+def _arguments(recipe: Recipe, encoder: SparseEncoder, run: Path, evaluate: bool) -> SparseEncoderTrainingArguments:
+    plan, shape = recipe.training, recipe.batches
+    return SparseEncoderTrainingArguments(
+        output_dir=str(run),
+        per_device_train_batch_size=shape.size,
+        max_steps=plan.steps,
+        learning_rate=plan.learning_rate,
+        warmup_steps=plan.warmup,
+        weight_decay=plan.weight_decay,
+        bf16=plan.bf16,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        use_cpu=not torch.cuda.is_available(),
+        batch_sampler=_in_order,
+        router_mapping=_routes(recipe),
+        learning_rate_mapping=terms.head_learning_rates(recipe, encoder),
+        save_strategy="steps",
+        save_steps=plan.checkpoint_every,
+        save_total_limit=2,
+        eval_strategy="steps" if evaluate else "no",
+        eval_steps=plan.evaluate_every or None,
+        logging_steps=plan.log_every,
+        disable_tqdm=True,
+        report_to="none",
+        dataloader_num_workers=0,
+        remove_unused_columns=False,
+    )
+
+
+def _routes(recipe: Recipe) -> dict[str, str]:
+    if recipe.model.query == "encoder":
+        return {}
+    queries = {f"query_{n + 1}": "query" for n in range(recipe.batches.queries)}
+    return queries | {f"document_{n + 1}": "document" for n in range(recipe.batches.documents)}
