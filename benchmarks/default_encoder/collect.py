@@ -2,10 +2,9 @@
 
     python collect.py MIRRORS OUT [--only NAME ...]
 
-MIRRORS holds git repositories as `owner+name/repo`, `owner+name`, `owner/name` or `name`, bare or not. Each is read
+MIRRORS holds git repositories as `owner+name/repo`, `owner+name`, `owner/name` or `name`, bare or not; each is read
 at the commit that `sources.toml` pins. OUT/<source>/corpus.jsonl gets lines {"_id", "title", "text"} of 40 to 350
-words, OUT/<source>/SOURCE.json where they come from. The same repositories give the same bytes; a paragraph that an
-earlier source of the table has given is left out (with --only, of the sources named).
+words, OUT/<source>/SOURCE.json where they come from: the same bytes each time, and no paragraph twice.
 """
 
 import argparse
@@ -37,8 +36,7 @@ Section = tuple[str, list[str]]  # title, paragraphs
 
 
 def find_repository(mirrors: Path, name: str) -> Path:
-    owner, short = name.split("/")
-    for base in (mirrors / f"{owner}+{short}", mirrors / owner / short, mirrors / short):
+    for base in (mirrors / name.replace("/", "+"), mirrors / name, mirrors / name.split("/")[1]):
         for path in (base / "repo", base / "repo" / ".git", base):
             if (path / "HEAD").exists() or (path / ".git").exists():
                 return path
@@ -56,10 +54,10 @@ def read_files(repository: Path, source: dict[str, Any]) -> Iterator[str]:
     answer = subprocess.run([*git, "cat-file", "--batch"], input=asked, check=True, capture_output=True).stdout
     at = 0
     for path in paths:
-        header, start = answer[at : answer.index(b"\n", at)].split(), answer.index(b"\n", at) + 1
-        if not header[-1].isdigit():  # a mirror can lack its largest files
+        start = answer.index(b"\n", at) + 1
+        if not (size := answer[at:start].split()[-1]).isdigit():  # a mirror can lack its largest files
             raise SystemExit(f"{repository}: {path} is missing at {commit}; clone the repository again")
-        at = start + int(header[-1]) + 1
+        at = start + int(size) + 1
         yield answer[start : at - 1].decode("utf-8", "replace").replace("\r", "")
 
 
@@ -76,10 +74,7 @@ def is_prose(text: str) -> bool:
 
 
 def passages(paragraphs: list[str]) -> list[str]:
-    """Whole paragraphs, joined until there are enough words; a short rest goes with what came before it, or out.
-
-    A paragraph of more than MAX_WORDS is taken as its sentences.
-    """
+    """Whole paragraphs (of a longest one its sentences), joined until there are enough words; a short rest goes out."""
     done, rest = list[str](), ""
     for whole in paragraphs:
         sentences = re.split(r"(?<=[.?!])\s+(?=[A-Z“\"])", whole) if len(whole.split()) > MAX_WORDS else [whole]
@@ -137,19 +132,19 @@ def titled(book: str, page: str, sections: Iterator[Section]) -> Iterator[Sectio
             yield (f"{page}: {heading}" if heading.lower() not in {"", page.lower()} else page), paragraphs
 
 
-DIV = re.compile(r"<div\b([^>]*)>((?:(?!<div\b).)*?)</div>", re.S)
+DIV = re.compile(r"<div\b([^>]*)>((?:(?!<div\b).)*?)</div>", re.S)  # an innermost one
 DROPPED_DIV = re.compile(r'data-type="(abstract|exercise|problem|solution|equation|glossary)"')
 CLEANINGS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"(?s)<!--.*?-->|<(table|pre|cnx-pi|style|script|svg|figure)\b.*?</\1>", " "),
     (r"(?ms)^ {0,8}(```+|~~~+).*?^ {0,8}\1", "\n"),
     (r"(?s)<math\b.*?</math>\s*", lambda match: f"{formula(match[0])} "),
+    (r"\{[a-z:]+\}`([^`<]*)(<[^`>]*>)?`", r"\1"),
     (r"`[^`\n]+`", lambda match: match[0].strip("`").replace("<", "&lt;")),
     (r'!\[(?:[^\]\\]|\\.)*\]\((?:"(?:[^"\\]|\\.)*"|[^()"])*\)|\[\^[^\]]*\]:?', ""),
-    (r"(?s)\{%.*?%\}|\{\{.*?\}\}|\{:.*?\}|\{#.*?\}", ""),
     (r"\[\\\[link\\\]\]\(#[^)]*\)", "the figure"),
-    (r"\[([^\[\]]*)\](\([^)]*\)|\[[^\]]*\])", r"\1"),
+    (r"\[((?:[^\[\]\\]|\\.|\[[^\[\]]*\])*)\](?:\([^)]*\)|\[[^\]]*\])", r"\1"),
     (r"\$\$?[^$\n]{13,}\$\$?", "\0"),
-    (r"</?[a-zA-Z][^>]*>", ""),
+    (r"(?s)\{%.*?%\}|\{\{.*?\}\}|\{:.*?\}|\{#.*?\}|</?[a-zA-Z][^>]*>", ""),
     (r"\*(?=\S)|(?<=\S)\*|__|(?<!\w)_(?=\w)|(?<=[\w.,!?])_(?!\w)", ""),
     (r"\\([\\`*_{}\[\]()#+.!|<>:-])", r"\1"),
 ]
@@ -159,7 +154,7 @@ NO_PROSE_LINE = re.compile(r"\s*(\||:::|\{|=+$|-+$|\+[-=]|\(.*\)=$|[⏲🍳🍽�
 def markdown(text: str, book: str) -> Iterator[Section]:
     """Markdown with its dialects' extras (front matter, Liquid, kramdown, MyST); tables and code are left out."""
     front = re.match(r"---\s*\n(.*?)\n---\s*\n", text, re.S)
-    named = re.search(r"^title:\s*[\"']?(.*?)[\"']?\s*$", front[1], re.M) if front else None
+    named = re.search(r"^title:\s*[\"']?(.*?)[\"']?\s*$", front[1] if front else "", re.M)
     text, changed = text[front.end() :] if front else text, 1
     while changed:
         text, changed = DIV.subn(lambda div: "" if DROPPED_DIV.search(div[1]) else div[2], text)
@@ -181,8 +176,8 @@ def medquad(text: str, book: str) -> Iterator[Section]:
     root = ET.fromstring(text)
     for pair in root.iter("QAPair"):
         kind = "".join(question.get("qtype", "") for question in pair.iter("Question"))
-        blocks = re.split(r"\n\s*\n", pair.findtext("Answer") or "")
-        yield f"{tidy(root.findtext('Focus') or book)}: {kind}", [tidy(block) for block in blocks]
+        answer = [tidy(block) for block in re.split(r"\n\s*\n", pair.findtext("Answer") or "")]
+        yield f"{tidy(root.findtext('Focus') or book)}: {kind}", answer
 
 
 def factbook(text: str, book: str) -> Iterator[Section]:
@@ -207,7 +202,8 @@ def gutenberg(text: str, book: str) -> Iterator[Section]:
     for block in re.split(r"\n\s*\n", text):
         line = tidy(re.sub(r"_|\[(?:Illustration|Footnote|Sidenote)[^\]]*\]|\[\d+\]|\{\d+\}", "", block))
         if line == line.upper() and len(line.split()) <= 10 and re.search(r"[A-Z]{3}", line):
-            sections.append((line.strip(". ").capitalize(), []))
+            number = r"^(?:(?:chapter|part|book|no)\b\W*)?(?:[IVXLC]+|\d+)\b[.:]?\s*"
+            sections.append((re.sub(number, "", line, flags=re.I).strip("-. ").capitalize(), []))
         elif not re.search(r"(?:^|\n)\s{4,}\S", block) and "Gutenberg" not in block:  # indented: verse, tables
             sections[-1][1].append(line)
     yield from titled(book, book, iter(sections))
@@ -219,18 +215,18 @@ PARSERS = {parse.__name__: parse for parse in (cnxml, markdown, medquad, factboo
 def collect(mirrors: Path, out: Path, name: str, source: dict[str, Any], seen: set[str]) -> int:
     """Writes one source; returns the number of its passages."""
     lines: list[str] = []
-    drop = re.compile("\0|" + source.get("drop", "\0"))
+    drop = re.compile("\0|https?://|" + source.get("drop", "\0"))
     for text in read_files(find_repository(mirrors, source["repository"]), source):
         for title, paragraphs in PARSERS[source["markup"]](text, source.get("book", name)):
             fresh = [p for p in dict.fromkeys(paragraphs) if p and p.lower() not in seen and not drop.search(p)]
             seen.update(p.lower() for p in fresh if len(p.split()) >= 12)
-            for text in passages(fresh):
-                line = {"_id": f"{name}-{len(lines)}", "title": title, "text": text}
-                lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    about = {key: source[key] for key in ("repository", "commit", "license", "license_file", "what")}
+            for passage in passages(fresh):
+                line = {"_id": f"{name}-{len(lines)}", "title": title, "text": passage}
+                lines += [json.dumps(line, ensure_ascii=False) + "\n"] if f"\0{passage}" not in seen else []
+                seen.add(f"\0{passage}")
     (out / name).mkdir(parents=True, exist_ok=True)
     (out / name / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
-    (out / name / "SOURCE.json").write_text(json.dumps(about | {"passages": len(lines)}, indent=2) + "\n")
+    (out / name / "SOURCE.json").write_text(json.dumps(source | {"passages": len(lines)}, indent=2) + "\n")
     return len(lines)
 
 

@@ -58,7 +58,7 @@ def train(recipe: str, output: str, settings: tuple[str, ...], resume: bool, dry
             if sys.stderr.isatty():
                 click.echo(f"{step} …", err=True)
 
-        trained = run(chosen, Path(output), resume=resume, on_step=on_step, on_log=on_log)
+        trained = run(chosen, Path(output), resume=resume, on_step=on_step, on_progress=report, on_log=on_log)
     if as_json:
         emit_json({"path": str(trained.path), "dev": trained.figures})
         return

@@ -33,10 +33,10 @@ def gather(recipe: Recipe, on_step: Callable[[str], object] = lambda step: None)
     """
     found = TrainingSet()
     for path in recipe.data.train:
-        found.extend(training_set.read(Path(path), recipe.data.split))
+        _add_rows(found, training_set.read(Path(path), recipe.data.split), recipe)
         on_step(f"{path}: {len(found.rows):,} rows so far")
     for name in recipe.data.hub:
-        found.extend(training_set.read_hub(name, recipe.data.split))
+        _add_rows(found, training_set.read_hub(name, recipe.data.split), recipe)
         on_step(f"{name}: {len(found.rows):,} rows so far")
     for path in recipe.data.pseudo_queries:
         _add_pseudo_queries(found, Path(path), recipe)
@@ -55,14 +55,25 @@ def topics(data: TrainingSet, seed: int) -> np.ndarray:
     return found
 
 
+def _add_rows(found: TrainingSet, read: TrainingSet, recipe: Recipe) -> None:
+    """Rows and their texts; the rest of a corpus would only cost its teachers time."""
+    rows, limit = read.rows, recipe.data.train_rows
+    if limit and len(rows) > limit:
+        rows = random.Random(recipe.seed).sample(rows, limit)
+    for row in rows:
+        found.add(read.queries[row.query], [read.documents[index] for index in row.documents], row.scores)
+
+
 def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> None:
     """Each document once, as the text that one of its queries was made to find; all its queries ask for it."""
     unseen = _judged_elsewhere(corpus, recipe.data.split) if corpus.is_dir() else set()
-    sources = (
+    sources = [
         {"_id": identifier, "title": title, "text": text}
         for identifier, title, text in evaluation.documents_of(corpus)
         if identifier not in unseen
-    )
+    ]
+    if recipe.data.pseudo_documents and len(sources) > recipe.data.pseudo_documents:
+        sources = random.Random(recipe.seed).sample(sources, recipe.data.pseudo_documents)
     made = corpus_pseudo_queries(sources, recipe.seed, recipe.data.pseudo_per_document)
     for identifier, group in groupby(made, key=lambda pair: pair[0]):
         queries = [query for _, query in group]

@@ -95,7 +95,9 @@ def _pooled(
     first = real.to(torch.uint8).argmax(dim=1) + torch.arange(batch, device=real.device) * sequence
     own = torch.arange(batch * sequence, device=real.device).view(batch, sequence)
     flat = flat[torch.where(real, own, first.unsqueeze(1)).view(-1)]
-    maxima = [(flat @ block.T).view(batch, sequence, -1).amax(dim=1).to(bias.dtype) for block in torch.split(weight, BLOCK)]
+    maxima = [
+        (flat @ block.T).view(batch, sequence, -1).amax(dim=1).to(bias.dtype) for block in torch.split(weight, BLOCK)
+    ]
     return (torch.cat(maxima, dim=1) + bias).masked_fill(~real.any(dim=1, keepdim=True), -torch.inf)
 
 

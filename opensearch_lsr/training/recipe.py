@@ -8,21 +8,25 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Data:
-    """Texts to learn from; paths are relative to the recipe.
+    """Texts to learn from; paths are relative to the recipe, and may be patterns (``corpora/*``).
 
     Attributes:
         train: files or folders of examples: query/pos/negs or query/docs/scores JSON Lines, BEIR folders.
+        train_rows: at most so many rows of each, drawn with the seed.
         split: the judgments read from BEIR folders.
         hub: names of `datasets` on the Hub with the columns query, positive and optionally negative.
         pseudo_queries: corpora (BEIR folder or JSON Lines) whose titles, headings and sentences become queries.
         pseudo_per_document: at most so many of them a document.
+        pseudo_documents: at most so many documents of each corpus, drawn with the seed.
     """
 
     train: tuple[str, ...] = ()
+    train_rows: int | None = None
     split: str = "train"
     hub: tuple[str, ...] = ()
     pseudo_queries: tuple[str, ...] = ()
     pseudo_per_document: int = 6
+    pseudo_documents: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,17 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Objective:
-    """One term of the ranking loss: ``kl``, ``margin_mse`` or ``info_nce``."""
+    """One term of the ranking loss.
+
+    Attributes:
+        kind: ``kl``, ``margin_mse`` or ``info_nce``.
+        weight: in the sum.
+        margin: ``info_nce`` only: leave out candidates that the teacher scores above the positive less this.
+    """
 
     kind: Literal["kl", "margin_mse", "info_nce"]
     weight: float = 1.0
+    margin: float | None = None
 
 
 @dataclass(frozen=True)

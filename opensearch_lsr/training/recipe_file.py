@@ -116,6 +116,11 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
             raise InputError(f"{file}: {text} is not there (looked at {found})")
         return str(found)
 
+    def every(text: str) -> list[str]:
+        pattern = _path(text, file)
+        found = sorted(map(str, pattern.parent.glob(pattern.name))) if "*" in pattern.name else []
+        return found or [must(text)]
+
     def may(text: str) -> str:
         """A path where there is one, else a Hub name or a keyword."""
         found = _path(text, file)
@@ -125,8 +130,8 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
         recipe,
         data=replace(
             recipe.data,
-            train=tuple(map(must, recipe.data.train)),
-            pseudo_queries=tuple(map(must, recipe.data.pseudo_queries)),
+            train=tuple(found for text in recipe.data.train for found in every(text)),
+            pseudo_queries=tuple(found for text in recipe.data.pseudo_queries for found in every(text)),
         ),
         model=replace(recipe.model, backbone=may(recipe.model.backbone), token_weights=may(recipe.model.token_weights)),
         teachers=tuple(

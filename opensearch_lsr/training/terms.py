@@ -14,7 +14,7 @@ from opensearch_lsr.training.loss import LSRLoss
 from opensearch_lsr.training.objectives.info_nce import InfoNCE
 from opensearch_lsr.training.objectives.kl import KLDistillation
 from opensearch_lsr.training.objectives.margin_mse import MarginMSE
-from opensearch_lsr.training.recipe import Recipe
+from opensearch_lsr.training.recipe import Objective, Recipe, Teacher
 from opensearch_lsr.training.regularizers.df_flops import DFFlops
 from opensearch_lsr.training.regularizers.flops import Flops
 from opensearch_lsr.training.regularizers.idf_flops import IDFFlops
@@ -31,12 +31,12 @@ with needs_extra("train", "training"):
     import torch
     from sentence_transformers import SparseEncoder
 
-OBJECTIVES = {"kl": KLDistillation, "margin_mse": MarginMSE, "info_nce": InfoNCE}
+OnProgress = Callable[[str, int, int], None]
 CONTROL_RATE = 0.01  # a step moves λ by at most 1 % of its distance in dims
 
 
 def teachers(
-    recipe: Recipe, data: TrainingSet, cache: Path, on_step: Callable[[str], object]
+    recipe: Recipe, data: TrainingSet, cache: Path, on_progress: OnProgress
 ) -> tuple[Ensemble | None, np.ndarray | None]:
     """The ensemble, and the first dense teacher's vectors of the documents (for topical batches).
 
@@ -45,23 +45,21 @@ def teachers(
     """
     if not recipe.teachers and any(term.kind != "info_nce" for term in recipe.objectives):
         raise InputError(f"recipe {recipe.name}: objectives kl and margin_mse learn from [[teachers]]; add one")
-    found: list[tuple[Any, float]] = []
-    vectors = None
-    for asked in recipe.teachers:
-        if asked.kind in ("dense", "sparse") and not asked.model:
-            raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")
-        on_step(f"teacher: {asked.kind} {asked.model or ''}".rstrip())
-        if asked.kind == "dense":
-            dense = DenseTeacher.prepare(asked.model or "", data.queries, data.documents, cache)
-            vectors = dense._documents if vectors is None else vectors
-            found.append((dense, asked.weight))
-        elif asked.kind == "sparse":
-            found.append((SparseTeacher.prepare(asked.model or "", data.queries, data.documents, cache), asked.weight))
-        elif asked.kind == "bm25":
-            found.append((BM25Teacher(data.queries, data.documents), asked.weight))
-        else:
-            found.append((PrecomputedTeacher(data.rows), asked.weight))
-    return (Ensemble(found, recipe.scale) if found else None), vectors
+    found = [(_teacher(asked, recipe, data, cache, on_progress), asked.weight) for asked in recipe.teachers]
+    dense = next((teacher.documents for teacher, _ in found if isinstance(teacher, DenseTeacher)), None)
+    return (Ensemble(found, recipe.scale) if found else None), dense
+
+
+def _teacher(asked: Teacher, recipe: Recipe, data: TrainingSet, cache: Path, on_progress: OnProgress) -> Any:
+    if asked.kind == "bm25":
+        return BM25Teacher(data.queries, data.documents)
+    if asked.kind == "scores":
+        return PrecomputedTeacher(data.rows)
+    if not asked.model:
+        raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")
+    prepare = DenseTeacher.prepare if asked.kind == "dense" else SparseTeacher.prepare
+    length = recipe.training.train_length or recipe.model.max_length  # a teacher reads what its student reads
+    return prepare(asked.model, data.queries, data.documents, cache, max_length=length, on_progress=on_progress)
 
 
 def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None) -> LSRLoss:
@@ -70,7 +68,7 @@ def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None) -> LS
     return LSRLoss(
         encoder,
         queries=recipe.batches.queries,
-        objectives=[(term.weight, OBJECTIVES[term.kind]()) for term in recipe.objectives],
+        objectives=[(term.weight, _objective(term)) for term in recipe.objectives],
         teacher=teacher,
         regularizer=_regularizer(recipe, encoder),
         weight=asked.weight,
@@ -93,6 +91,12 @@ def head_learning_rates(recipe: Recipe, encoder: SparseEncoder) -> dict[str, flo
         if parameter.requires_grad and f".model.{prefix}." not in f".{name}"
     ]
     return {f"^model\\.({'|'.join(map(re.escape, names))})$": rate}
+
+
+def _objective(asked: Objective) -> Any:
+    if asked.kind == "info_nce":
+        return InfoNCE(margin=asked.margin)
+    return KLDistillation() if asked.kind == "kl" else MarginMSE()
 
 
 def _regularizer(recipe: Recipe, encoder: SparseEncoder) -> torch.nn.Module:

@@ -51,6 +51,7 @@ def train(
     *,
     resume: bool = False,
     on_step: Callable[[str], object] = lambda step: None,
+    on_progress: terms.OnProgress = lambda what, done, total: None,
     on_log: callbacks.OnLog = lambda step, steps, figures: None,
 ) -> Trained:
     """Train an encoder.
@@ -61,6 +62,7 @@ def train(
         resume: go on from the last whole checkpoint of the same recipe in ``output``. The result is that of a run
             that was never interrupted.
         on_step: called with a line about each part of the work.
+        on_progress: called with what is being done, how much of it is, and of how much: teachers' texts.
         on_log: called with step, steps and figures: loss terms, active dims, agreement with the teacher, dev splits.
 
     Raises:
@@ -72,7 +74,8 @@ def train(
     set_seed(recipe.seed)
     on_step("reading data")
     data = examples.gather(recipe, on_step)
-    teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_step)
+    on_step(f"asking {len(recipe.teachers)} teachers")
+    teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_progress)
     on_step(f"drawing {recipe.training.steps:,} batches from {len(data.documents):,} documents")
     if vectors is None and recipe.batches.random_share < 1:
         vectors = examples.topics(data, recipe.seed)

@@ -36,7 +36,7 @@ class DenseTeacher:
     def __init__(self, name: str, queries: NDArray[np.float16], documents: NDArray[np.float16]) -> None:
         self.name = name
         self._queries = queries
-        self._documents = documents
+        self.documents = documents
 
     @classmethod
     def prepare(
@@ -76,7 +76,7 @@ class DenseTeacher:
     def scores(self, queries: Sequence[int], documents: Sequence[int]) -> torch.Tensor:
         """Cosine, or dot product where the model was trained for it: float32 [Q, D]."""
         left = torch.from_numpy(self._queries[list(queries)].astype(np.float32))
-        right = torch.from_numpy(self._documents[list(documents)].astype(np.float32))
+        right = torch.from_numpy(self.documents[list(documents)].astype(np.float32))
         return left @ right.T
 
 
