@@ -8,7 +8,6 @@ from pathlib import Path
 from opensearch_lsr.bundle import Config
 from opensearch_lsr.export.checkpoint import Checkpoint
 
-_ACTIVATIONS = {"relu": "log(1 + relu(x))", "log1p_relu": "log(1 + log(1 + relu(x)))"}
 _CARD = """\
 ---
 {licence}tags:
@@ -77,7 +76,7 @@ def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None
         origin=checkpoint.path.name,
         vocab_size=config.vocab_size,
         query=_query(config),
-        activation=_ACTIVATIONS[config.activation],
+        activation=_formula(config.activation),
         max_length=config.max_length,
         weights={"none": "float32", "int8": "int8, one scale a row; arithmetic in float32"}[config.quantization],
         megabytes=size / 1e6,
@@ -103,6 +102,11 @@ def _query(config: Config) -> str:
     if config.query == "table":
         return "Queries need no inference: each token has a fixed weight (`idf.json`)."
     return "Queries go through the same encoder (Siamese): there is no token table."
+
+
+def _formula(activation: str) -> str:
+    logs = activation.count("log1p_") + 1
+    return "log(1 + " * logs + "relu(x)" + ")" * logs
 
 
 def _licence(folder: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-ACTIVATIONS = ("relu", "log1p_relu")
+    from opensearch_lsr.training.lexical_prior import LexicalPrior
+
+ACTIVATION = re.compile(r"(log1p_)*relu")
 DEFAULT_ACTIVATION = "relu"
 
 
@@ -28,10 +31,12 @@ class Checkpoint:
         path: its folder.
         model: masked LM in float32; ids and mask [batch, sequence] → ``.logits`` [batch, sequence, vocab].
         tokenizer_json: the fast tokenizer, truncation to ``max_length`` written in, padding off.
-        activation: by sentence-transformers' names: ``relu`` is log(1 + relu(x)), ``log1p_relu`` one more log(1 + …).
+        activation: by sentence-transformers' names: ``relu`` is log(1 + relu(x)), each ``log1p_`` before it one more
+            log(1 + …).
         max_length: in tokens, special tokens included.
         weights: the query side's full table, special tokens 0; None for a Siamese encoder.
         oracle: the sentence-transformers ``SparseEncoder`` to compare with, where the folder is one.
+        prior: added to the vectors, where the checkpoint has one.
     """
 
     path: Path
@@ -41,6 +46,7 @@ class Checkpoint:
     max_length: int
     weights: token_weights.TokenWeights | None
     oracle: Any
+    prior: LexicalPrior | None = None
 
     @classmethod
     def open(cls, name_or_path: str | Path, activation: str | None = None, max_length: int | None = None) -> Checkpoint:
@@ -67,7 +73,9 @@ class Checkpoint:
             specials = special_tokens(tokenizer)
             weights = token_weights.without_specials(weights, specials)
             token_weights.check(weights, tokenizer.get_vocab(with_added_tokens=True), specials, str(folder))
-        return cls(folder, loaded.model, tokenizer.to_str(), activation, max_length, weights, loaded.oracle)
+        return cls(
+            folder, loaded.model, tokenizer.to_str(), activation, max_length, weights, loaded.oracle, loaded.prior
+        )
 
     @property
     def query(self) -> str:
@@ -111,8 +119,8 @@ def _activation(folder: Path, own: str | None, asked: str | None) -> str:
     if own and asked and own != asked:
         raise CheckpointError(f"{folder}: was trained with activation {own}, not {asked}; leave --activation out")
     activation = own or asked or DEFAULT_ACTIVATION
-    if activation not in ACTIVATIONS:
-        raise CheckpointError(f"{folder}: activation {activation!r}; it is one of {', '.join(ACTIVATIONS)}")
+    if not ACTIVATION.fullmatch(activation):
+        raise CheckpointError(f"{folder}: activation {activation!r}; it is relu, or log1p_relu for one more logarithm")
     return activation
 
 

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opensearch_lsr.document_encoder import ATTENTION_MASK, INPUT_IDS
 from opensearch_lsr.errors import CheckpointError, needs_extra
@@ -21,30 +22,42 @@ with needs_extra("export", "exporting a checkpoint"):
     import onnx
     import torch
 
+if TYPE_CHECKING:
+    from opensearch_lsr.training.lexical_prior import LexicalPrior
+
 OUTPUT = "output"
 OPSET, IR_VERSION = 17, 8
 LARGEST = 2**31 - 1  # protobuf's limit for one message, so for one .onnx without external data
 
 
 class DocumentGraph(torch.nn.Module):
-    """Documents' vectors: ``keep · activation(max over real positions of the logits)``.
+    """Documents' vectors: ``keep · activation(max over real positions of the logits) + lexical prior``.
 
     The activation grows with its argument, so pooling first gives SpladePooling's vector
     (``max_i log(1 + relu(x_i))``, arXiv 2109.10086) with the logarithms taken once a column, not once a position.
 
     Args:
         model: masked LM, ids and mask → ``.logits`` [batch, sequence, vocab].
-        activation: ``relu`` (one log) or ``log1p_relu`` (two, arXiv 2504.14839).
+        activation: ``relu`` (one log), ``log1p_relu`` (two, arXiv 2504.14839), and so on.
         special_ids: columns that are always 0.
         vocab_size: number of columns.
+        prior: added last, a scatter-add over the ids; None for none.
     """
 
     keep: torch.Tensor
 
-    def __init__(self, model: torch.nn.Module, activation: str, special_ids: Sequence[int], vocab_size: int) -> None:
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        activation: str,
+        special_ids: Sequence[int],
+        vocab_size: int,
+        prior: LexicalPrior | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
-        self.logs = {"relu": 1, "log1p_relu": 2}[activation]
+        self.logs = activation.count("log1p_") + 1
+        self.prior = prior
         keep = torch.ones(vocab_size)
         keep[list(special_ids)] = 0
         self.register_buffer("keep", keep)
@@ -57,13 +70,20 @@ class DocumentGraph(torch.nn.Module):
         weights = torch.relu(masked.amax(dim=1))
         for _ in range(self.logs):
             weights = torch.log1p(weights)
-        return weights * self.keep
+        weights = weights * self.keep
+        if self.prior is None:
+            return weights
+        vector: torch.Tensor = self.prior(
+            {"sentence_embedding": weights, "input_ids": input_ids, "attention_mask": attention_mask}
+        )["sentence_embedding"]
+        return vector
 
 
 def build(checkpoint: Checkpoint) -> DocumentGraph:
     """The torch module of a checkpoint, in evaluation mode."""
-    graph = DocumentGraph(checkpoint.model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size)
-    return graph.eval()
+    return DocumentGraph(
+        checkpoint.model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
+    ).eval()
 
 
 def write(graph: DocumentGraph, path: Path) -> None:

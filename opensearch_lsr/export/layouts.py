@@ -21,12 +21,16 @@ from opensearch_lsr.errors import CheckpointError, needs_extra
 
 with needs_extra("export", "exporting a checkpoint"):
     import torch
-    from sentence_transformers import SparseEncoder
     from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
+    from opensearch_lsr.training import checkpoint
+    from opensearch_lsr.training.lexical_prior import LexicalPrior
+    from opensearch_lsr.training.logs import Logs
+
 # Eager attention is plain matrix products and a softmax, the only kind that the exporter writes at opset 17.
 _MODEL = {"attn_implementation": "eager", "use_safetensors": True, "dtype": torch.float32}
+_FURTHER = (["Logs"], ["LexicalPrior"], ["Logs", "LexicalPrior"])
 _LOCAL = {"trust_remote_code": False, "local_files_only": True}
 
 
@@ -41,6 +45,7 @@ class Loaded:
         activation: what the folder says, or None where it says nothing.
         weights: the query side's table, or None for a Siamese encoder.
         oracle: the ``SparseEncoder``, where the folder is one.
+        prior: its lexical prior, where it has one.
     """
 
     model: torch.nn.Module
@@ -48,6 +53,7 @@ class Loaded:
     activation: str | None
     weights: token_weights.TokenWeights | None
     oracle: Any
+    prior: LexicalPrior | None = None
 
 
 def load(folder: Path) -> Loaded:
@@ -69,8 +75,8 @@ def load(folder: Path) -> Loaded:
 
 
 def _sparse_encoder(folder: Path) -> Loaded:
-    with _one_line(folder):
-        oracle = SparseEncoder(str(folder), device="cpu", model_kwargs=_MODEL, **_LOCAL).eval()
+    with _no_bars():
+        oracle = checkpoint.load(folder, **_MODEL).eval()
     for side in ("document", "query"):
         if (oracle.prompts or {}).get(side):
             raise CheckpointError(f"{folder}: has a {side} prompt; a bundle has none, train without prompts")
@@ -85,14 +91,22 @@ def _sparse_encoder(folder: Path) -> Loaded:
 
 def _document_side(folder: Path, document: Sequence[Any], query: Sequence[Any] | None, oracle: Any) -> Loaded:
     names = [type(module).__name__ for module in document]
-    if len(names) != 2 or names[0] not in ("Transformer", "MLMTransformer") or names[1] != "SpladePooling":
-        raise CheckpointError(f"{folder}: document side is {' + '.join(names)}; it is a masked LM and SpladePooling")
-    transformer, pooling = document
+    if names[:1] == ["MLMTransformer"]:  # its older name
+        names[0] = "Transformer"
+    if names[:2] != ["Transformer", "SpladePooling"] or names[2:] not in ([], *_FURTHER):
+        raise CheckpointError(
+            f"{folder}: document side is {' + '.join(names)}; it is a masked LM and SpladePooling, then at most Logs "
+            "and LexicalPrior"
+        )
+    transformer, pooling, *further = document
+    activation = "".join("log1p_" * module.times for module in further if isinstance(module, Logs))
+    activation += pooling.activation_function
+    prior = next((module for module in further if isinstance(module, LexicalPrior)), None)
     if pooling.pooling_strategy != "max":
         raise CheckpointError(f"{folder}: pools by {pooling.pooling_strategy}; only max pooling can be exported")
     tokenizer = transformer.tokenizer
     weights = None if query is None else _static_weights(folder, query, tokenizer)
-    return Loaded(transformer.auto_model, tokenizer, pooling.activation_function, weights, oracle)
+    return Loaded(transformer.auto_model, tokenizer, activation, weights, oracle, prior)
 
 
 def _static_weights(folder: Path, query: Sequence[Any], tokenizer: Any) -> token_weights.TokenWeights:
@@ -117,7 +131,7 @@ def _masked_lm(folder: Path) -> Loaded:
             f"{folder}: idf.json is missing, the query side's weights; for a Siamese encoder save the checkpoint "
             "with sentence-transformers: SparseEncoder(FOLDER).save(NEW_FOLDER)"
         )
-    with _one_line(folder):
+    with _no_bars(), checkpoint.one_line(folder):
         config = AutoConfig.from_pretrained(folder, **_LOCAL)
         model, report = AutoModelForMaskedLM.from_pretrained(
             folder, config=config, output_loading_info=True, **_LOCAL, **_MODEL
@@ -141,19 +155,12 @@ def _refuse_pickles(folder: Path) -> None:
 
 
 @contextmanager
-def _one_line(folder: Path) -> Iterator[None]:
-    """Turn whatever loading raises into one line, and keep its progress bars off the terminal."""
+def _no_bars() -> Iterator[None]:
+    """Keep loading's progress bars off the terminal."""
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
         yield
-    except Exception as error:  # OSError, ValueError, SafetensorError, KeyError …: all of them say "unusable folder"
-        if "trust_remote_code" in str(error):
-            raise CheckpointError(
-                f"{folder}: needs code of its own (trust_remote_code), which export does not run"
-            ) from error
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise CheckpointError(f"{folder}: cannot be opened ({reason[:200]})") from error
     finally:
         if bars:
             transformers_logging.enable_progress_bar()

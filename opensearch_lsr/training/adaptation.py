@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from opensearch_lsr.errors import needs_extra
-from opensearch_lsr.training import model
+from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.head import skipped
 from opensearch_lsr.training.recipe import Adaptation
 
@@ -40,7 +40,7 @@ def adapt(
         bf16: bfloat16 autocast.
         on_log: called with step, steps and ``{"adaptation_loss": …}``.
     """
-    transformer = model.document_modules(encoder)[0]
+    transformer = checkpoint.document_modules(encoder)[0]
     lm, tokenizer = transformer.auto_model, transformer.tokenizer
     chance, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     head = {id(parameter) for parameter in lm.parameters()} - {id(p) for p in lm.base_model.parameters()}

@@ -21,7 +21,7 @@ from typing import Any
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import DEFAULT
 from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
-from opensearch_lsr.training import head, recipe
+from opensearch_lsr.training import checkpoint, head, recipe
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
 
@@ -33,7 +33,6 @@ with needs_extra("train", "training"):
     from transformers import AutoConfig, AutoModel
 
 NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
-OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
 
 
 def build(asked: recipe.Model) -> SparseEncoder:
@@ -58,44 +57,6 @@ def build(asked: recipe.Model) -> SparseEncoder:
     if asked.head == "argmax":
         head.install(model)
     return model
-
-
-def load(folder: str | Path) -> SparseEncoder:
-    """Open a checkpoint of ours, whose modules need no code but this package's.
-
-    Raises:
-        CheckpointError: when it cannot be opened.
-    """
-    try:
-        # The private loader maps our two classes without trusting code that the folder may bring.
-        model: SparseEncoder = SparseEncoder._load_with_module_classes(
-            str(folder), OURS, device="cpu", local_files_only=True, model_kwargs={"dtype": torch.float32}
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{folder}: cannot be opened ({str(error).strip().splitlines()[0][:200]})") from error
-    return model
-
-
-def save(model: SparseEncoder, folder: Path) -> None:
-    """Write a checkpoint: sentence-transformers' folder, and beside it ``idf.json`` where there is a table."""
-    model.save_pretrained(str(folder), create_model_card=False)
-    static = query_table(model)
-    if static is not None:
-        values = static.weight.detach().float().tolist()
-        tokens = sorted(static.tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-        token_weights.save({token: values[index] for token, index in tokens}, folder / "idf.json")
-
-
-def document_modules(model: SparseEncoder) -> list[Any]:
-    """The modules that encode a document, in order."""
-    first = model[0]
-    return list(first.sub_modules["document"]) if isinstance(first, Router) else list(model)
-
-
-def query_table(model: SparseEncoder) -> Any:
-    """The ``SparseStaticEmbedding`` of the query side; None for a Siamese encoder."""
-    first = model[0]
-    return first.sub_modules["query"][0] if isinstance(first, Router) else None
 
 
 def table(name: str, tokenizer: Any) -> torch.Tensor:
@@ -124,7 +85,7 @@ def table(name: str, tokenizer: Any) -> torch.Tensor:
 def _document_modules(asked: recipe.Model) -> list[Any]:
     folder = Path(asked.backbone)
     if (folder / "modules.json").is_file() and "SparseEncoder" in _model_type(folder):
-        modules = document_modules(load(folder))
+        modules = checkpoint.document_modules(checkpoint.load(folder))
         for pooling in modules:
             if isinstance(pooling, SpladePooling):
                 pooling.activation_function = _activation(asked.logs)

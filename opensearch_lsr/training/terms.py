@@ -9,7 +9,7 @@ from typing import Any
 
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import InputError, needs_extra
-from opensearch_lsr.training import model
+from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.loss import LSRLoss
 from opensearch_lsr.training.objectives.info_nce import InfoNCE
 from opensearch_lsr.training.objectives.kl import KLDistillation
@@ -84,7 +84,7 @@ def head_learning_rates(recipe: Recipe, encoder: SparseEncoder) -> dict[str, flo
     rate = recipe.training.head_learning_rate
     if rate is None:
         return {}
-    prefix = model.document_modules(encoder)[0].auto_model.base_model_prefix
+    prefix = checkpoint.document_modules(encoder)[0].auto_model.base_model_prefix
     names = [
         name
         for name, parameter in encoder.named_parameters()
@@ -101,9 +101,9 @@ def _objective(asked: Objective) -> Any:
 
 def _regularizer(recipe: Recipe, encoder: SparseEncoder) -> torch.nn.Module:
     asked = recipe.regularizer
-    size = model.document_modules(encoder)[0].auto_model.config.vocab_size
+    size = checkpoint.document_modules(encoder)[0].auto_model.config.vocab_size
     if asked.kind == "idf_flops":
-        table = model.query_table(encoder)
+        table = checkpoint.query_table(encoder)
         if table is None:
             raise InputError(f"recipe {recipe.name}: idf_flops needs a query table; set model.query to table")
         chosen: torch.nn.Module = IDFFlops(table.weight.detach().clone())

@@ -16,6 +16,7 @@ from opensearch_lsr.training import (
     batches,
     callbacks,
     card,
+    checkpoint,
     evaluation,
     examples,
     model,
@@ -86,7 +87,7 @@ def train(
         adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)
     figures = _optimise(recipe, encoder, data, rows, teacher, run, resume, on_step, on_log)
     on_step(f"writing {output}")
-    model.save(encoder, output)
+    checkpoint.save(encoder, output)
     card.write(output, recipe, recipe_file.text(recipe), data, figures)
     return Trained(output, figures)
 
@@ -123,14 +124,14 @@ def _optimise(
 ) -> dict[str, float]:
     shape, plan = recipe.batches, recipe.training
     loss = terms.loss(recipe, encoder, teacher)
-    checkpoint = callbacks.latest(run) if resume else None
+    last = callbacks.latest(run) if resume else None
     dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
     arguments = _arguments(recipe, encoder, run, dev is not None and plan.evaluate_every > 0)
-    watch = [callbacks.LossClock(loss, checkpoint), callbacks.Log(loss, run, on_log)]
-    table = model.query_table(encoder)
+    watch = [callbacks.LossClock(loss, last), callbacks.Log(loss, run, on_log)]
+    table = checkpoint.query_table(encoder)
     if table is not None and recipe.model.learn_query_weights:
         watch.append(callbacks.NonNegativeTable(table))
-    transformer = model.document_modules(encoder)[0]
+    transformer = checkpoint.document_modules(encoder)[0]
     transformer.max_seq_length = plan.train_length or recipe.model.max_length
     if plan.dropout is not None:
         for module in encoder.modules():
@@ -145,8 +146,8 @@ def _optimise(
         callbacks=watch,
     )
     trainer.remove_callback(PrinterCallback)
-    on_step(f"training for {plan.steps:,} steps" + (f" from {checkpoint.name}" if checkpoint else ""))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    on_step(f"training for {plan.steps:,} steps" + (f" from {last.name}" if last else ""))
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     transformer.max_seq_length = recipe.model.max_length
     encoder.eval()
     return {} if dev is None else {key: float(value) for key, value in dev(encoder).items()}

@@ -1,0 +1,87 @@
+"""Checkpoints on disk: a sentence-transformers ``SparseEncoder`` folder, with ``idf.json`` where there is a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr import token_weights
+from opensearch_lsr.errors import CheckpointError, needs_extra
+from opensearch_lsr.training.lexical_prior import LexicalPrior
+from opensearch_lsr.training.logs import Logs
+
+with needs_extra("train", "opening a checkpoint"):
+    import torch
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.base.modules import Router
+
+OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
+
+
+def load(folder: str | Path, **model_kwargs: Any) -> SparseEncoder:
+    """Open a checkpoint whose modules are sentence-transformers' and this package's, and no others.
+
+    Args:
+        folder: of the checkpoint.
+        model_kwargs: for the transformer; float32 unless told otherwise.
+
+    Returns:
+        The encoder, on the CPU.
+
+    Raises:
+        CheckpointError: when it needs other code, or cannot be opened.
+    """
+    with one_line(folder):
+        # sentence-transformers would ask for trust_remote_code, and then also run code that the folder brings. Its
+        # trainer opens checkpoints this way, too.
+        model: SparseEncoder = SparseEncoder._load_with_module_classes(
+            str(folder),
+            OURS,
+            device="cpu",
+            trust_remote_code=False,
+            local_files_only=True,
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True} | model_kwargs,
+        )
+    return model
+
+
+@contextmanager
+def one_line(folder: str | Path) -> Iterator[None]:
+    """Turn whatever opening a model raises into one line.
+
+    Raises:
+        CheckpointError: naming the folder.
+    """
+    try:
+        yield
+    except Exception as error:  # OSError, ValueError, SafetensorError, KeyError …: all of them say "unusable folder"
+        if "trust_remote_code" in str(error):
+            raise CheckpointError(
+                f"{folder}: needs code of its own (trust_remote_code), which is not run here"
+            ) from error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise CheckpointError(f"{folder}: cannot be opened ({reason[:200]})") from error
+
+
+def save(model: SparseEncoder, folder: Path) -> None:
+    """Write a checkpoint, without a card."""
+    model.save_pretrained(str(folder), create_model_card=False)
+    static = query_table(model)
+    if static is not None:
+        values = static.weight.detach().float().tolist()
+        tokens = sorted(static.tokenizer.get_vocab().items(), key=lambda entry: entry[1])
+        token_weights.save({token: values[index] for token, index in tokens}, folder / "idf.json")
+
+
+def document_modules(model: SparseEncoder) -> list[Any]:
+    """The modules that encode a document, in order."""
+    first = model[0]
+    return list(first.sub_modules["document"]) if isinstance(first, Router) else list(model)
+
+
+def query_table(model: SparseEncoder) -> Any:
+    """The ``SparseStaticEmbedding`` of the query side; None for a Siamese encoder."""
+    first = model[0]
+    return first.sub_modules["query"][0] if isinstance(first, Router) else None
