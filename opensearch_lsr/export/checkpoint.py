@@ -12,6 +12,7 @@ from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import parse_tokenizer, special_tokens
 from opensearch_lsr.errors import CheckpointError
 from opensearch_lsr.export import layouts
+from opensearch_lsr.training import checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ class Checkpoint:
             CheckpointError: when it is missing, needs code of its own, or is not what can be exported.
             BundleError: when its table is partial or damaged.
         """
-        folder = _folder(name_or_path)
+        folder = checkpoint.find(name_or_path)
         loaded = layouts.load(folder)
         activation = _activation(folder, loaded.activation, activation)
         max_length = _max_length(folder, loaded, max_length)
@@ -94,25 +95,6 @@ class Checkpoint:
     def special_ids(self) -> list[int]:
         """Ids of the special tokens: their columns are 0 in every vector."""
         return [index for index, added in self.tokenizer.get_added_tokens_decoder().items() if added.special]
-
-
-def _folder(name_or_path: str | Path) -> Path:
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        return path
-    text = str(name_or_path)
-    if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
-        raise CheckpointError(f"{text}: no such folder; give a checkpoint's folder or its Hub name (owner/name)")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        # No .bin, .pt or .py: what is not opened need not be fetched.
-        return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.md"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})"
-        ) from error
 
 
 def _activation(folder: Path, own: str | None, asked: str | None) -> str:

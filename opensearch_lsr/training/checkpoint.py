@@ -20,6 +20,31 @@ with needs_extra("train", "opening a checkpoint"):
 OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
 
 
+def find(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint or another model; one of the Hub (``owner/name``) is fetched.
+
+    Raises:
+        CheckpointError: when there is neither.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return path
+    text = str(name_or_path)
+    if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
+        raise CheckpointError(f"{text}: no such folder; give a checkpoint's folder or its Hub name (owner/name)")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        # No .bin, .pt or .py: what is not opened need not be fetched.
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.md"]
+        return Path(snapshot_download(text, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})"
+        ) from error
+
+
 def load(folder: str | Path, **model_kwargs: Any) -> SparseEncoder:
     """Open a checkpoint whose modules are sentence-transformers' and this package's, and no others.
 

@@ -207,15 +207,9 @@ def _checkpoint(name: str | Path) -> tuple[_Encode, _Encode]:
             f"{folder}: neither a bundle (lsr.json) nor a sentence-transformers SparseEncoder (modules.json); "
             "make a bundle of it first: opensearch-lsr export"
         )
-    if not folder.is_dir() and (folder.exists() or str(name).count("/") != 1 or str(name).startswith((".", "/", "~"))):
-        raise CheckpointError(f"{name}: no such folder; give a bundle, a checkpoint or its Hub name (owner/name)")
-    with needs_extra("train", "mining with a checkpoint"):
-        from sentence_transformers import SparseEncoder
-    try:
-        model = SparseEncoder(str(folder if folder.is_dir() else name))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{name}: sentence-transformers cannot load it ({reason})") from error
+    from opensearch_lsr.training import checkpoint  # torch, which BM25 does without
+
+    model = checkpoint.load(checkpoint.find(name))
 
     def with_method(method: Callable[..., Any]) -> _Encode:
         def encode(texts: Sequence[str]) -> Any:

@@ -176,5 +176,5 @@ def test_what_is_no_encoder(tmp_path: Path, checkpoint_folder: Callable[..., Pat
     with pytest.raises(CheckpointError, match="neither a bundle .* nor a sentence-transformers SparseEncoder"):
         EncoderSearcher(checkpoint_folder("mlm"), DOCUMENTS)
     (tmp_path / "modules.json").write_text("[]")
-    with pytest.raises(CheckpointError, match="sentence-transformers cannot load it"):
+    with pytest.raises(CheckpointError, match="cannot be opened"):
         EncoderSearcher(tmp_path, DOCUMENTS)

@@ -66,7 +66,13 @@ class DenseTeacher:
             CheckpointError: when the model is missing, cannot be opened, or compares by neither dot nor cosine.
             InputError: when there are no queries or documents, or the cache cannot be written.
         """
-        encoder = Encoder(SentenceTransformer, model, max_length, batch_tokens, device)
+
+        def opened(folder: Path) -> SentenceTransformer:
+            return SentenceTransformer(
+                str(folder), device=device, model_kwargs={"use_safetensors": True}, local_files_only=True
+            )
+
+        encoder = Encoder(opened, model, max_length, batch_tokens)
         return cls(
             encoder.name,
             kept(_STORAGE, encoder, "query", queries, cache, on_progress),

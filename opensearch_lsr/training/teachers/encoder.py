@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from opensearch_lsr.errors import CheckpointError, needs_extra
+from opensearch_lsr.training import checkpoint
 
 with needs_extra("train", "training"):
     import numpy as np
@@ -26,23 +27,30 @@ class Encoder:
     """A sentence-transformers model, opened when the first text needs it: not at all when everything is cached.
 
     Args:
-        kind: ``SentenceTransformer`` or ``SparseEncoder``.
+        open_model: folder → ``SentenceTransformer`` or ``SparseEncoder``.
         model: its folder, or a Hub name (``owner/name``).
         max_length: cut texts to so many tokens; the model's own limit holds where it is lower.
         batch_tokens: tokens in a batch, padding included: what bounds the memory.
-        device: as torch names it; None takes an accelerator where there is one.
+        options: for the model's ``encode`` methods.
 
     Raises:
         CheckpointError: when there is no such model, or it has no safetensors weights.
     """
 
-    def __init__(self, kind: Any, model: str | Path, max_length: int, batch_tokens: int, device: str | None) -> None:
+    def __init__(
+        self,
+        open_model: Callable[[Path], Any],
+        model: str | Path,
+        max_length: int,
+        batch_tokens: int,
+        **options: Any,
+    ) -> None:
         self.name = Path(model).name
         self.max_length = max_length
-        self._kind = kind
-        self._folder = _folder(model)
+        self._open = open_model
+        self._options = options
+        self._folder = checkpoint.find(model)
         self._batch_tokens = batch_tokens
-        self._device = device
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,16 +75,8 @@ class Encoder:
         bars = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
-            model = self._kind(
-                str(self._folder),
-                device=self._device,
-                model_kwargs={"use_safetensors": True},
-                trust_remote_code=False,
-                local_files_only=True,
-            ).eval()
-        except Exception as error:  # OSError, ValueError, SafetensorError, KeyError …: all say "unusable folder"
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise CheckpointError(f"{self._folder}: cannot be opened as a teacher ({reason[:200]})") from error
+            with checkpoint.one_line(self._folder):
+                model = self._open(self._folder).eval()
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
@@ -112,7 +112,7 @@ class Encoder:
                     batch_size=len(batch),
                     convert_to_tensor=True,
                     show_progress_bar=False,
-                    **({"convert_to_sparse_tensor": False} if self._kind.__name__ == "SparseEncoder" else {}),
+                    **self._options,
                 )
                 packed.append(pack(vectors.float().cpu().numpy()))
                 order.extend(batch)
@@ -133,22 +133,3 @@ def batches(texts: Sequence[str], max_length: int, batch_tokens: int) -> Iterato
         count = max(1, batch_tokens // lengths[order[start]])
         yield order[start : start + count]
         start += count
-
-
-def _folder(model: str | Path) -> Path:
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    name = str(model)
-    if isinstance(model, Path) or name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise CheckpointError(f"{name}: no such folder; give a teacher's folder or its Hub name (owner/name)")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
-        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{name}: no such folder, and the Hub did not give it ({type(error).__name__})"
-        ) from error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.teachers.encoder import Encoder, Side
 from opensearch_lsr.training.teachers.kept import Progress, Storage, kept
 
@@ -23,6 +24,7 @@ with needs_extra("train", "training"):
     import torch
     from numpy.typing import NDArray
     from sentence_transformers import SparseEncoder
+    from sentence_transformers.util import get_device_name
 
 
 class SparseTeacher:
@@ -68,7 +70,11 @@ class SparseTeacher:
             CheckpointError: when the model is missing or cannot be opened.
             InputError: when there are no queries or documents, or the cache cannot be written.
         """
-        encoder = Encoder(SparseEncoder, model, max_length, batch_tokens, device)
+
+        def opened(folder: Path) -> SparseEncoder:
+            return checkpoint.load(folder).to(device or get_device_name())
+
+        encoder = Encoder(opened, model, max_length, batch_tokens, convert_to_sparse_tensor=False)
         return cls(
             encoder.name,
             kept(_STORAGE, encoder, "query", queries, cache, on_progress),
