@@ -58,11 +58,15 @@ def _set(table: dict[str, Any], setting: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *outer, last = key.strip().split(".")
-    for name in outer:
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
-            raise InputError(f"--set {setting}: {name} is not a table; lists of tables are set in the file")
-    table[last] = value
+    place: Any = table
+    try:
+        for name in outer:
+            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise InputError(
+            f"--set {setting}: the recipe has no such place; an entry of a list is a number, as in teachers.0.model=…"
+        ) from error
 
 
 def _parse(kind: Any, table: Mapping[str, Any], file: str, where: str) -> Any:
@@ -147,29 +151,22 @@ def _path(text: str, file: Path) -> Path:
 
 
 def text(recipe: Recipe) -> str:
-    """A recipe as TOML, for a model card: what differs from the defaults, folders by their names only."""
-    lines: list[str] = []
-    _write(recipe, "", lines)
-    return "\n".join(lines).strip() + "\n"
+    """A recipe as TOML, for a model card: every setting, folders by their names only."""
+    return "\n".join(_lines(recipe, "")).strip() + "\n"
 
 
-def _write(table: Any, where: str, lines: list[str]) -> None:
-    given = [(entry, getattr(table, entry.name)) for entry in fields(table)]
-    inner = [(entry.name, value) for entry, value in given if is_dataclass(value)]
-    lists = [
-        (entry.name, value) for entry, value in given if isinstance(value, tuple) and any(map(is_dataclass, value))
-    ]
-    for entry, value in given:
-        if value is None or entry.name in dict(inner) | dict(lists) or value == entry.default or value == ():
-            continue
-        lines.append(f"{entry.name} = {_toml(value)}")
-    for name, value in inner:
-        lines += ["", f"[{where}{name}]"]
-        _write(value, f"{where}{name}.", lines)
-    for name, values in lists:
+def _lines(table: Any, where: str) -> list[str]:
+    given = {entry.name: getattr(table, entry.name) for entry in fields(table)}
+    tables = {name: value for name, value in given.items() if is_dataclass(value)}
+    lists = {name: value for name, value in given.items() if isinstance(value, tuple) and any(map(is_dataclass, value))}
+    plain = {name: value for name, value in given.items() if name not in tables | lists and value not in (None, ())}
+    lines = [f"{name} = {_toml(value)}" for name, value in plain.items()]
+    for name, value in tables.items():
+        lines += ["", f"[{where}{name}]", *_lines(value, f"{where}{name}.")]
+    for name, values in lists.items():
         for value in values:
-            lines += ["", f"[[{where}{name}]]"]
-            _write(value, f"{where}{name}.", lines)
+            lines += ["", f"[[{where}{name}]]", *_lines(value, f"{where}{name}.")]
+    return lines
 
 
 def _toml(value: Any) -> str:

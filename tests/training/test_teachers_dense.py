@@ -195,7 +195,7 @@ def test_batches_hold_so_many_tokens() -> None:
 
 
 def test_what_cannot_be_a_teacher(tiny: Path, make_dense: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no such folder; give a teacher's folder or its Hub name"):
+    with pytest.raises(CheckpointError, match="no such folder; give a checkpoint's folder or its Hub name"):
         DenseTeacher.prepare(tmp_path / "nowhere", QUERIES, DOCUMENTS, tmp_path)
     empty = tmp_path / "empty"
     empty.mkdir()
