@@ -111,12 +111,8 @@ def install(model: SparseEncoder) -> SparseEncoder:
         CheckpointError: when the model has no such pair.
     """
     found = 0
-    routes = [
-        list(route)
-        for module in model
-        for route in (module.sub_modules.values() if isinstance(module, Router) else [list(model)])
-    ]
-    for modules in routes:
+    routes = [list(route) for module in model if isinstance(module, Router) for route in module.sub_modules.values()]
+    for modules in routes or [list(model)]:
         for transformer, pooling in pairwise(modules):
             if isinstance(transformer, Transformer) and isinstance(pooling, SpladePooling):
                 _install(transformer, pooling)

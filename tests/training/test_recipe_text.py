@@ -1,0 +1,101 @@
+"""A recipe's text, as model cards and ``--dry-run`` show it, is a recipe file that says the same."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from opensearch_lsr.training import recipe_file
+from opensearch_lsr.training.recipe import (
+    Adaptation,
+    Batches,
+    Data,
+    Evaluation,
+    Model,
+    Objective,
+    Prior,
+    Recipe,
+    Regularizer,
+    Teacher,
+    Training,
+)
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "recipe.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+FULL = Recipe(
+    "a name",
+    Model(
+        "backbone",
+        query="encoder",
+        token_weights="ones",
+        learn_query_weights=True,
+        logs=3,
+        layers=2,
+        max_length=99,
+        lexical_prior=Prior(0.5, 1.5, 0.5, 60.0, 1.25, False),
+        head="logits",
+    ),
+    seed=5,
+    scale=20.0,
+    notes='Licence: apache-2.0\n\n"quoted" \\ ümläut {braces}',
+    data=Data(("one.jsonl", "two.jsonl"), 10, "dev", ("org/a", "org/b:c"), ("corpus",), 3, 1000),
+    adaptation=Adaptation(10, 4, 50, 1e-5, 2e-4, 0.3, 200),
+    teachers=(Teacher("dense", "org/teacher", 0.6), Teacher("bm25", weight=0.4)),
+    objectives=(Objective("kl", 0.5), Objective("info_nce", 1.0, 0.25)),
+    regularizer=Regularizer("df_flops", 1e-2, 1e-4, 150, "linear", 1000, 180.0),
+    batches=Batches(16, 2, 3, "own", 0.25),
+    training=Training(50, 1e-5, 1e-4, 5, 0.0, True, 7, 8, 9, 64, 0.0),
+    evaluation=(Evaluation("corpus", "test", 500, 50), Evaluation("corpus", "dev")),
+)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Recipe:
+    """FULL with its files there, and absolute as ``read`` makes them."""
+    for name in ("one.jsonl", "two.jsonl"):
+        (tmp_path / name).touch()
+    for name in ("backbone", "corpus"):
+        (tmp_path / name).mkdir()
+    return replace(
+        FULL,
+        model=replace(FULL.model, backbone=str(tmp_path / "backbone")),
+        data=replace(
+            FULL.data,
+            train=(str(tmp_path / "one.jsonl"), str(tmp_path / "two.jsonl")),
+            pseudo_queries=(str(tmp_path / "corpus"),),
+        ),
+        evaluation=tuple(replace(entry, folder=str(tmp_path / "corpus")) for entry in FULL.evaluation),
+    )
+
+
+def test_full_changes_every_setting() -> None:
+    """Or the round trip below would not see a setting that is not written."""
+    for place in (FULL, *(getattr(FULL, entry.name) for entry in fields(FULL)), FULL.model.lexical_prior):
+        if is_dataclass(place):
+            assert not [entry.name for entry in fields(place) if getattr(place, entry.name) == entry.default]
+
+
+def test_text_is_read_again(tmp_path: Path, full: Recipe) -> None:
+    text = recipe_file.text(full)
+    assert str(tmp_path) not in text  # a model card tells nothing about the machine
+    assert recipe_file.read(write(tmp_path, text)) == full
+
+
+def test_text_of_the_defaults_is_read_again(tmp_path: Path) -> None:
+    least = Recipe("n", Model("org/backbone"))
+    assert recipe_file.read(write(tmp_path, recipe_file.text(least))) == least
+    with_prior = replace(least, model=replace(least.model, lexical_prior=Prior()))
+    assert recipe_file.read(write(tmp_path, recipe_file.text(with_prior))) == with_prior
+
+
+@pytest.mark.xfail(strict=True, reason="recipe_file.text leaves empty lists out; read again they are the default")
+def test_text_of_no_objectives_is_read_again(tmp_path: Path) -> None:
+    none = Recipe("n", Model("org/backbone"), objectives=())
+    assert recipe_file.read(write(tmp_path, recipe_file.text(none))) == none
