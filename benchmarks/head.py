@@ -91,14 +91,8 @@ def random_backbone(folder: Path) -> Path:
             for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
         },
     )
-    config = BertConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=384,
-        num_hidden_layers=6,
-        num_attention_heads=12,
-        intermediate_size=1536,
-    )
-    BertForMaskedLM(config).save_pretrained(folder)
+    size = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+    BertForMaskedLM(BertConfig(vocab_size=VOCABULARY, **size)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

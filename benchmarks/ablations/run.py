@@ -130,7 +130,8 @@ def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more
     recipe = asked.recipe_of(variant, seed, more)
     started = time.monotonic()
     resumed = (folder / "run" / "recipe.json").is_file()
-    train_one(recipe, folder, work, resumed)
+    if not (resumed and (folder / "README.md").is_file()):  # the card comes last: killed while measuring
+        train_one(recipe, folder, work, resumed)
     trained = time.monotonic()
     tests = {name: asdict(measure.measure(folder, work.root / "tests" / name)) for name in asked.tests}
     result: dict[str, Any] = {

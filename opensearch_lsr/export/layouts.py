@@ -10,8 +10,7 @@ masked LM              ``config.json`` without the former  ``idf.json``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from opensearch_lsr.errors import CheckpointError, needs_extra
 with needs_extra("export", "exporting a checkpoint"):
     import torch
     from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
     from opensearch_lsr.training import checkpoint
     from opensearch_lsr.training.lexical_prior import LexicalPrior
@@ -75,8 +73,7 @@ def load(folder: Path) -> Loaded:
 
 
 def _sparse_encoder(folder: Path) -> Loaded:
-    with _no_bars():
-        oracle = checkpoint.load(folder, **_MODEL).eval()
+    oracle = checkpoint.load(folder, **_MODEL).eval()
     for side in ("document", "query"):
         if (oracle.prompts or {}).get(side):
             raise CheckpointError(f"{folder}: has a {side} prompt; a bundle has none, train without prompts")
@@ -131,7 +128,7 @@ def _masked_lm(folder: Path) -> Loaded:
             f"{folder}: idf.json is missing, the query side's weights; for a Siamese encoder save the checkpoint "
             "with sentence-transformers: SparseEncoder(FOLDER).save(NEW_FOLDER)"
         )
-    with _no_bars(), checkpoint.one_line(folder):
+    with checkpoint.no_bars(), checkpoint.one_line(folder):
         config = AutoConfig.from_pretrained(folder, **_LOCAL)
         model, report = AutoModelForMaskedLM.from_pretrained(
             folder, config=config, output_loading_info=True, **_LOCAL, **_MODEL
@@ -152,15 +149,3 @@ def _refuse_pickles(folder: Path) -> None:
                 f"{pickled}: pickled weights, which are not opened; save them as model.safetensors "
                 "(save_pretrained does)"
             )
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Keep loading's progress bars off the terminal."""
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if bars:
-            transformers_logging.enable_progress_bar()

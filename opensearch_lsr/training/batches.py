@@ -32,10 +32,7 @@ def examples(data: TrainingSet) -> list[Example]:
         positive, *others = row.documents
         queries[positive][row.query] = None
         negatives[positive].update(dict.fromkeys(others))
-    return [
-        Example(positive, tuple(asked), tuple(other for other in negatives[positive] if other != positive))
-        for positive, asked in queries.items()
-    ]
+    return [Example(positive, tuple(asked), tuple(negatives[positive])) for positive, asked in queries.items()]
 
 
 def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: Array | None = None) -> Array:

@@ -60,6 +60,13 @@ class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def __init__(self, loss: LSRLoss, folder: Path, show: OnLog) -> None:
         self.loss, self.file, self.show = loss, folder / LOG, show
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """What was logged after the checkpoint comes again."""
+        if state.is_world_process_zero:
+            old = self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
+            kept = [line for line in old if json.loads(line)["step"] <= state.global_step and state.global_step]
+            self.file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if not state.is_world_process_zero or not logs:
             return

@@ -78,7 +78,7 @@ def write(folder: Path, recipe: Recipe, recipe_text: str, data: TrainingSet, fig
         queries=len(data.queries),
         documents=len(data.documents),
         rows=len(data.rows),
-        data="\n".join(f"- {Path(source).name}" for source in sources),
+        data="\n".join(f"- {Path(source).name if Path(source).is_absolute() else source}" for source in sources),
         notes=recipe.notes.strip(),
         figures=_table(figures),
         recipe=recipe_text.strip(),

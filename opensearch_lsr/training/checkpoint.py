@@ -16,6 +16,7 @@ with needs_extra("train", "opening a checkpoint"):
     import torch
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Router
+    from transformers.utils import logging as transformers_logging
 
 OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
 
@@ -58,7 +59,7 @@ def load(folder: str | Path, **model_kwargs: Any) -> SparseEncoder:
     Raises:
         CheckpointError: when it needs other code, or cannot be opened.
     """
-    with one_line(folder):
+    with one_line(folder), no_bars():
         # sentence-transformers would ask for trust_remote_code, and then also run code that the folder brings. Its
         # trainer opens checkpoints this way, too.
         model: SparseEncoder = SparseEncoder._load_with_module_classes(
@@ -70,6 +71,20 @@ def load(folder: str | Path, **model_kwargs: Any) -> SparseEncoder:
             model_kwargs={"dtype": torch.float32, "use_safetensors": True} | model_kwargs,
         )
     return model
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Keep loading's progress bars and reports off the terminal."""
+    bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager

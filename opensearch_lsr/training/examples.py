@@ -47,10 +47,17 @@ def gather(recipe: Recipe, on_step: Callable[[str], object] = lambda step: None)
 
 
 def topics(data: TrainingSet, seed: int) -> np.ndarray:
-    """Where documents lie by their words: float32 [documents, ≤ 64], truncated SVD of TF-IDF."""
+    """Where documents lie by their words: float32 [documents, ≤ 64], truncated SVD of TF-IDF.
+
+    Raises:
+        InputError: when no two documents share words to tell topics by.
+    """
     words = TfidfVectorizer(sublinear_tf=True, stop_words="english", min_df=2, max_features=50_000)
-    counts = words.fit_transform(data.documents)
-    size = min(TOPIC_SIZE, counts.shape[1] - 1)
+    try:
+        counts = words.fit_transform(data.documents)
+    except ValueError as error:
+        raise InputError("documents share too few words for topical batches; set batches.random_share = 1") from error
+    size = max(1, min(TOPIC_SIZE, counts.shape[1] - 1))
     found: np.ndarray = TruncatedSVD(size, random_state=seed).fit_transform(counts).astype(np.float32)
     return found
 

@@ -123,6 +123,8 @@ def install(model: SparseEncoder) -> SparseEncoder:
 
 
 def _install(transformer: Transformer, pooling: SpladePooling) -> None:
+    if "forward" in vars(pooling):
+        return  # has it already
     decoder = transformer.auto_model.get_output_embeddings()
     if pooling.pooling_strategy != "max" or decoder is None or decoder.bias is None:
         raise CheckpointError("the arg-max head needs max pooling and a masked LM whose decoder has a bias")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.training.regularizers.flops import Flops
 from opensearch_lsr.training.schedules import DimsController, Schedule
 
 with needs_extra("train", "training"):
@@ -14,7 +15,7 @@ with needs_extra("train", "training"):
 
 
 class LSRLoss(torch.nn.Module):
-    """``Σ_o weight_o · objective_o(S, T) + λ(step) · R(documents) + λ_q(step) · R(queries)``.
+    """``Σ_o weight_o · objective_o(S, T) + λ(step) · R(documents) + λ_q(step) · FLOPS(queries)``.
 
     S are dot products of query and document vectors, T the teachers' scores of the same pairs, looked up by the texts'
     indices (the labels), so that any two texts of a batch can be candidates of each other.
@@ -30,6 +31,7 @@ class LSRLoss(torch.nn.Module):
         schedule: λ's course.
         controller: steers λ to a number of active tokens, or None.
         candidates: ``batch``: all documents of the batch are every query's candidates; ``own``: those of its example.
+        known: query index → documents that answer it; a query's positives are no candidates beside each other.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class LSRLoss(torch.nn.Module):
         schedule: Schedule,
         controller: DimsController | None,
         candidates: Literal["batch", "own"],
+        known: Mapping[int, Collection[int]] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -51,9 +54,11 @@ class LSRLoss(torch.nn.Module):
         self.objectives = objectives
         self.teacher = teacher
         self.regularizer = regularizer
+        self.query_regularizer = Flops()  # thresholds and document frequencies are the documents' own
         self.weight, self.query_weight = weight, query_weight
         self.schedule, self.controller = schedule, controller
         self.candidates = candidates
+        self.known = {query: frozenset(found) for query, found in (known or {}).items() if len(found) > 1}
         self.step = 0  # of the optimiser; the trainer's callback sets it
         self.figures: dict[str, float] = {}  # what is worth watching, of the last batch
 
@@ -62,7 +67,7 @@ class LSRLoss(torch.nn.Module):
 
         Args:
             features: one tokenized column each, query columns first.
-            labels: int64 [batch, columns], index of each text; −1 where a column repeats another text.
+            labels: int64 [batch, columns], index of each text.
 
         Returns:
             The terms, weighted; the trainer sums and logs them.
@@ -74,35 +79,46 @@ class LSRLoss(torch.nn.Module):
         student = queries @ documents.T
         example = torch.arange(batch, device=student.device)
         positive = example.repeat(self.queries)
-        mask = self._mask(positive, example.repeat(len(vectors) - self.queries), document_ids)
+        mask = self._mask(positive, example.repeat(len(vectors) - self.queries), query_ids, document_ids)
         target = None
         if self.teacher is not None:
             target = self.teacher.scores(query_ids.tolist(), document_ids.tolist(), mask.cpu()).to(student.device)
-        terms = {
-            type(objective).__name__: weight * objective(student, target, positive, mask)
-            for weight, objective in self.objectives
-        }
+        terms: dict[str, torch.Tensor] = {}
+        for weight, objective in self.objectives:
+            name, value = type(objective).__name__, weight * objective(student, target, positive, mask)
+            terms[name] = terms[name] + value if name in terms else value
         terms["regularizer"] = self._sparsity(queries, documents)
         self._watch(queries, documents, student, target, positive, mask)
         return terms
 
-    def _mask(self, owner: torch.Tensor, example: torch.Tensor, document_ids: torch.Tensor) -> torch.Tensor:
-        """[Q, D]: which documents are a query's candidates; the same text twice counts once, in its own example."""
-        own = owner.unsqueeze(1) == example.unsqueeze(0)
+    def _mask(
+        self, owner: torch.Tensor, example: torch.Tensor, query_ids: torch.Tensor, document_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """[Q, D]: which documents are a query's candidates; a text counts once, the positive in its own column."""
+        column = torch.arange(len(document_ids), device=owner.device)
+        own = column == owner.unsqueeze(1)  # the first document column holds the positives
+        mask = torch.ones_like(own)
         if self.candidates == "own":
-            return own
-        positives = document_ids[: int(example.max()) + 1]  # the first document column
-        same = positives[owner].unsqueeze(1) == document_ids.unsqueeze(0)
-        column = torch.arange(len(document_ids), device=owner.device).unsqueeze(0)
-        return ~same | (column == owner.unsqueeze(1))
+            mask = owner.unsqueeze(1) == example.unsqueeze(0)
+        mask &= document_ids[owner].unsqueeze(1) != document_ids
+        same = (document_ids.unsqueeze(1) == document_ids).triu(1)
+        mask &= mask.float() @ same.float() == 0
+        listed = document_ids.tolist()
+        for row, query in enumerate(query_ids.tolist()):
+            if query in self.known:
+                answers = self.known[query]
+                mask[row, [place for place, document in enumerate(listed) if document in answers]] = False
+        return mask | own
 
     def _sparsity(self, queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
-        factor = self.schedule.at(self.step)
-        if self.controller is not None and self.training:
-            factor *= self.controller.update(float((documents > 0).sum(dim=1).float().mean()))
+        scheduled = factor = self.schedule.at(self.step)
+        if self.controller is not None:
+            if self.training and scheduled >= 1:  # before, λ has had no chance to hold the length
+                self.controller.update(float((documents > 0).sum(dim=1).float().mean()))
+            factor *= self.controller.factor
         term: torch.Tensor = factor * self.weight * self.regularizer(documents)
         if self.query_weight:
-            term = term + self.schedule.at(self.step) * self.query_weight * self.regularizer(queries)
+            term = term + scheduled * self.query_weight * self.query_regularizer(queries)
         return term
 
     @torch.no_grad()

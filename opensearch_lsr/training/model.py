@@ -30,7 +30,7 @@ with needs_extra("train", "training"):
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Router, Transformer
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig
 
 NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
 
@@ -44,8 +44,11 @@ def build(asked: recipe.Model) -> SparseEncoder:
     """
     document = _document_modules(asked)
     transformer = document[0]
+    _check_length(transformer, asked.max_length)
     transformer.max_seq_length = asked.max_length
     if asked.query == "encoder":
+        if asked.lexical_prior is not None:
+            raise InputError("model.lexical_prior needs model.query = table: it counts on the table's weights")
         model = SparseEncoder(modules=document, device="cpu")
     else:
         weights = table(asked.token_weights, transformer.tokenizer)
@@ -83,16 +86,14 @@ def table(name: str, tokenizer: Any) -> torch.Tensor:
 
 
 def _document_modules(asked: recipe.Model) -> list[Any]:
-    folder = Path(asked.backbone)
+    folder = checkpoint.find(asked.backbone)
+    pooling = [SpladePooling("max", _activation(asked.logs)), *([Logs(asked.logs - 2)] if asked.logs > 2 else [])]
     if (folder / "modules.json").is_file() and "SparseEncoder" in _model_type(folder):
-        modules = checkpoint.document_modules(checkpoint.load(folder))
-        for pooling in modules:
-            if isinstance(pooling, SpladePooling):
-                pooling.activation_function = _activation(asked.logs)
-        return modules
-    transformer = _transformer(asked)
-    modules = [transformer, SpladePooling("max", _activation(asked.logs))]
-    return [*modules, Logs(asked.logs - 2)] if asked.logs > 2 else modules
+        if asked.layers is not None:
+            raise InputError(f"model.layers: {folder.name} is a whole encoder; layers are cut when it is first made")
+        transformer, *rest = checkpoint.document_modules(checkpoint.load(folder))
+        return [transformer, *pooling, *(module for module in rest if isinstance(module, LexicalPrior))]
+    return [_transformer(folder, asked.layers), *pooling]
 
 
 def _model_type(folder: Path) -> str:
@@ -106,36 +107,33 @@ def _activation(logs: int) -> str:
     return "relu" if logs == 1 else "log1p_relu"
 
 
-def _transformer(asked: recipe.Model) -> Transformer:
+def _check_length(transformer: Transformer, length: int) -> None:
+    config = transformer.auto_model.config
+    # RoBERTa's positions start after the padding id, so two of its positions are never used.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    limit = getattr(config, "max_position_embeddings", length + offset) - offset
+    if length > limit:
+        raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens")
+
+
+def _transformer(folder: Path, layers: int | None) -> Transformer:
     """A masked LM in a Transformer module; where the backbone lacks the head, a new one."""
-    try:
-        config = AutoConfig.from_pretrained(asked.backbone)
-        if asked.layers is not None:
-            config.num_hidden_layers = asked.layers
-        has_head = any("MaskedLM" in name for name in config.architectures or [])
+    with checkpoint.one_line(folder), checkpoint.no_bars():
+        config = AutoConfig.from_pretrained(folder)
         transformer = Transformer(
-            asked.backbone,
+            str(folder),
             transformer_task="fill-mask",
-            config_kwargs={"num_hidden_layers": config.num_hidden_layers},
-            model_kwargs={"dtype": torch.float32},
+            config_kwargs={"num_hidden_layers": layers or config.num_hidden_layers},
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
-        if not has_head:
-            _new_head(transformer, AutoModel.from_pretrained(asked.backbone, config=config, dtype=torch.float32))
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise CheckpointError(
-            f"{asked.backbone}: is no transformer that can be a document encoder ({reason})"
-        ) from error
+    if not any("MaskedLM" in name for name in config.architectures or []):
+        _new_head(transformer.auto_model)
     _silence(transformer)
     return transformer
 
 
-def _new_head(transformer: Transformer, base: Any) -> None:
-    """Base weights as they are; a head that starts as the identity, so that a document's own tokens are its logits."""
-    model = transformer.auto_model
-    missing, _ = model.base_model.load_state_dict(base.state_dict(), strict=False)
-    if missing:
-        raise CheckpointError(f"{type(model).__name__}: the backbone lacks {missing[0]}")
+def _new_head(model: Any) -> None:
+    """A head that starts as the identity, so that a document's own tokens are its logits."""
     decoder = model.get_output_embeddings()
     dense = next(
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,18 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training.recipe import Recipe
 
+TABLES = ("msmarco", "ones")
+COUNTS = frozenset(  # settings that are at least 1
+    f"{table}.{name}"
+    for table, names in {
+        "batches": ("size", "queries", "documents"),
+        "training": ("steps", "log_every", "checkpoint_every", "train_length"),
+        "model": ("logs", "layers", "max_length"),
+        "adaptation": ("batch_size", "max_length", "active_dims"),
+        "data": ("train_rows", "pseudo_per_document", "pseudo_documents"),
+    }.items()
+    for name in names
+)
 SHIPPED = Path(__file__).parent / "recipes"
 
 
@@ -108,28 +121,40 @@ def _scalar(hint: Any, value: Any, file: str, where: str) -> Any:
         return float(value)
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
         raise InputError(f"{file}: {where} is {value!r}; it is of type {hint.__name__}")
-    if hint in (int, float) and value < 0:
-        raise InputError(f"{file}: {where} is {value}; it is not negative")
+    if hint in (int, float):
+        least = 1 if where in COUNTS else 0
+        if not (math.isfinite(value) and value >= least):
+            raise InputError(f"{file}: {where} is {value}; it is at least {least}")
     return value
 
 
 def _resolved(recipe: Recipe, file: Path) -> Recipe:
-    def must(text: str) -> str:
-        found = _path(text, file)
-        if not found.exists():
-            raise InputError(f"{file}: {text} is not there (looked at {found})")
-        return str(found)
+    """Paths made absolute: beside the recipe, else in the working directory; beside a shipped one lies nothing."""
+    if not recipe.objectives:
+        raise InputError(f"{file}: objectives is empty; name one, or leave it out for info_nce")
+    places = [Path.cwd()] if file.parent == SHIPPED else [file.parent.absolute(), Path.cwd()]
 
     def every(text: str) -> list[str]:
-        pattern = _path(text, file)
-        found = sorted(map(str, pattern.parent.glob(pattern.name))) if "*" in pattern.name else []
-        return found or [must(text)]
+        """A path, or what its last part's pattern matches."""
+        name = Path(os.path.expandvars(text)).expanduser()
+        for place in places:
+            matched = sorted((place / name).parent.glob(name.name)) if "*" in name.name else [place / name]
+            if found := [str(path) for path in matched if path.exists() and not path.name.startswith(".")]:
+                return found
+        raise InputError(f"{file}: {text} is not there (looked in {places[0] / name.parent})")
+
+    def must(text: str) -> str:
+        return every(text)[0]
 
     def may(text: str) -> str:
-        """A path where there is one, else a Hub name or a keyword."""
-        found = _path(text, file)
-        return str(found) if found.exists() else text
+        """A path where there is one, else a Hub name."""
+        try:
+            return must(text)
+        except InputError:
+            return text
 
+    asked = recipe.model
+    table = asked.token_weights if asked.token_weights in TABLES else must(asked.token_weights)
     return replace(
         recipe,
         data=replace(
@@ -137,17 +162,12 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
             train=tuple(found for text in recipe.data.train for found in every(text)),
             pseudo_queries=tuple(found for text in recipe.data.pseudo_queries for found in every(text)),
         ),
-        model=replace(recipe.model, backbone=may(recipe.model.backbone), token_weights=may(recipe.model.token_weights)),
+        model=replace(asked, backbone=may(asked.backbone), token_weights=table),
         teachers=tuple(
             replace(teacher, model=may(teacher.model)) if teacher.model else teacher for teacher in recipe.teachers
         ),
         evaluation=tuple(replace(entry, folder=must(entry.folder)) for entry in recipe.evaluation),
     )
-
-
-def _path(text: str, file: Path) -> Path:
-    expanded = Path(os.path.expandvars(text)).expanduser()
-    return expanded if expanded.is_absolute() else (file.parent / expanded).absolute()
 
 
 def text(recipe: Recipe) -> str:

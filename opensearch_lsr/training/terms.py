@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,12 @@ def _teacher(asked: Teacher, recipe: Recipe, data: TrainingSet, cache: Path, on_
     return prepare(asked.model, data.queries, data.documents, cache, max_length=length, on_progress=on_progress)
 
 
-def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None) -> LSRLoss:
+def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None, data: TrainingSet) -> LSRLoss:
     """The loss of a recipe."""
     asked = recipe.regularizer
+    known: defaultdict[int, set[int]] = defaultdict(set)
+    for row in data.rows:
+        known[row.query].add(row.documents[0])
     return LSRLoss(
         encoder,
         queries=recipe.batches.queries,
@@ -76,6 +80,7 @@ def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None) -> LS
         schedule=Schedule(asked.schedule, asked.schedule_steps),
         controller=DimsController(asked.target_dims, CONTROL_RATE) if asked.target_dims else None,
         candidates=recipe.batches.candidates,
+        known=known,
     )
 
 

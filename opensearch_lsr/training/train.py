@@ -73,6 +73,7 @@ def train(
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     run = _prepare(recipe, output, resume)
     set_seed(recipe.seed)
+    dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
     on_step("reading data")
     data = examples.gather(recipe, on_step)
     on_step(f"asking {len(recipe.teachers)} teachers")
@@ -82,10 +83,10 @@ def train(
         vectors = examples.topics(data, recipe.seed)
     rows = batches.plan(batches.examples(data), recipe.batches, recipe.training.steps, recipe.seed, vectors)
     on_step(f"building the encoder from {recipe.model.backbone}")
-    encoder = model.build(recipe.model)
-    if recipe.adaptation.steps and not resume:
+    encoder = model.build(recipe.model).to("cuda" if torch.cuda.is_available() else "cpu")
+    if recipe.adaptation.steps and callbacks.latest(run) is None:
         adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)
-    figures = _optimise(recipe, encoder, data, rows, teacher, run, resume, on_step, on_log)
+    figures = _optimise(recipe, encoder, data, rows, teacher, dev, run, on_step, on_log)
     on_step(f"writing {output}")
     checkpoint.save(encoder, output)
     card.write(output, recipe, recipe_file.text(recipe), data, figures)
@@ -117,15 +118,14 @@ def _optimise(
     data: TrainingSet,
     rows: np.ndarray,
     teacher: Any,
+    dev: Any,
     run: Path,
-    resume: bool,
     on_step: Callable[[str], object],
     on_log: callbacks.OnLog,
 ) -> dict[str, float]:
     shape, plan = recipe.batches, recipe.training
-    loss = terms.loss(recipe, encoder, teacher)
-    last = callbacks.latest(run) if resume else None
-    dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
+    loss = terms.loss(recipe, encoder, teacher, data)
+    last = callbacks.latest(run)
     arguments = _arguments(recipe, encoder, run, dev is not None and plan.evaluate_every > 0)
     watch = [callbacks.LossClock(loss, last), callbacks.Log(loss, run, on_log)]
     table = checkpoint.query_table(encoder)

@@ -82,8 +82,8 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ("logs = true", "model.logs is True; it is of type int"),
         ("learn_query_weights = 1", "model.learn_query_weights is 1; it is of type bool"),
         ("layers = true", "model.layers is True; it is of type int"),
-        ("max_length = -1", "model.max_length is -1; it is not negative"),
-        ("[training]\nlearning_rate = -1e-5", "training.learning_rate is -1e-05; it is not negative"),
+        ("max_length = -1", "model.max_length is -1; it is at least 1"),
+        ("[training]\nlearning_rate = -1e-5", "training.learning_rate is -1e-05; it is at least 0"),
         ("[training]\nlearning_rate = true", "training.learning_rate is True; it is of type float"),
         ('query = "tabel"', "model.query is 'tabel'; it is one of table, encoder"),
         ("query = 1", "model.query is 1; it is one of table, encoder"),
@@ -156,7 +156,7 @@ def test_set_at_the_top_and_in_lists(tmp_path: Path) -> None:
         ("trainig.steps=3", "unknown key trainig"),
         ("training.step=3", "unknown key training.step"),
         ("training.steps=many", "training.steps is 'many'; it is of type int"),
-        ("training.steps=-3", "training.steps is -3; it is not negative"),
+        ("training.steps=-3", "training.steps is -3; it is at least 1"),
         ("name.first=x", "--set name.first=x: the recipe has no such place"),
         ("teachers.4.weight=1", "--set teachers.4.weight=1: the recipe has no such place"),
         ("teachers.weight=1", "--set teachers.weight=1: the recipe has no such place"),
@@ -203,18 +203,16 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_missing_paths(tmp_path: Path, setting: str) -> None:
     message = refused(write(tmp_path), setting)
-    assert "is not there (looked at " in message
-    assert str(tmp_path / "no") in message
+    assert "is not there (looked in " in message
+    assert "no" in message.split(" is not there")[0] and str(tmp_path) in message
 
 
 @pytest.mark.parametrize("setting", ["training.steps=0", "training.log_every=0", "batches.size=0", "batches.queries=0"])
-@pytest.mark.xfail(strict=True, reason="0 is not refused where a run needs 1: it fails later, in numpy or transformers")
 def test_numbers_that_are_at_least_1(tmp_path: Path, setting: str) -> None:
     assert f"{setting[:-2]} is 0" in refused(write(tmp_path), setting)
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-@pytest.mark.xfail(strict=True, reason="nan < 0 is False, inf is positive: both are taken")
 def test_numbers_are_finite(tmp_path: Path, value: str) -> None:
     assert "training.learning_rate is" in refused(write(tmp_path), f"training.learning_rate={value}")
 
@@ -229,7 +227,6 @@ def test_shipped_recipes(name: str, tmp_path: Path) -> None:
     assert found.regularizer.weight > 0
 
 
-@pytest.mark.xfail(strict=True, reason="paths of --set are looked for beside the shipped recipe, inside the package")
 def test_paths_set_for_a_shipped_recipe_are_those_of_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

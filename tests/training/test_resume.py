@@ -138,7 +138,6 @@ def test_interrupted_before_the_first_checkpoint(recipe: Recipe, whole: Path, tm
     assert_equal(whole, tmp_path / "out")
 
 
-@pytest.mark.xfail(strict=True, reason="train skips the adaptation of a resumed run that has no checkpoint yet")
 def test_interrupted_before_the_first_checkpoint_after_adaptation(
     tiny_recipe: Make, headless: Path, tmp_path: Path
 ) -> None:

@@ -203,7 +203,7 @@ def test_what_cannot_be_a_teacher(tiny: Path, make_dense: Callable[..., Path], t
         DenseTeacher.prepare(empty, QUERIES, DOCUMENTS, tmp_path)
     (empty / "model.safetensors").write_bytes(b"no weights")
     (empty / "modules.json").write_text("not JSON")
-    with pytest.raises(CheckpointError, match="cannot be opened as a teacher"):
+    with pytest.raises(CheckpointError, match="cannot be opened"):
         DenseTeacher.prepare(empty, QUERIES, DOCUMENTS, tmp_path, "cpu")
     with pytest.raises(CheckpointError, match="compares by euclidean; only cosine and dot"):
         DenseTeacher.prepare(make_dense(False, "euclidean"), QUERIES, DOCUMENTS, tmp_path, "cpu")

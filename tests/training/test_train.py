@@ -147,7 +147,6 @@ def test_card(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
     assert (again.batches, again.teachers) == (recipe.batches, recipe.teachers)
 
 
-@pytest.mark.xfail(strict=True, reason="card.write lists a data set of the Hub by the last part of its name only")
 def test_card_names_the_owner_of_hub_data(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
     card.write(tmp_path, replace(distilled[0], data=Data(hub=("owner/pairs",))), "", TrainingSet(), {})
     assert "- owner/pairs\n" in (tmp_path / "README.md").read_text()
@@ -210,7 +209,7 @@ def test_rows_that_are_used(tiny_recipe: Make, examples_file: Path, tmp_path: Pa
             "idf_flops needs a query table",
         ),
         ({"batches": {"size": 41}}, InputError, "40 examples do not fill a batch of 41"),
-        ({"model": {"backbone": "no/such/backbone"}}, CheckpointError, "no/such/backbone: is no transformer"),
+        ({"model": {"backbone": "no/such/backbone"}}, CheckpointError, "no/such/backbone: no such folder"),
         ({"evaluation": (Evaluation(str(SAMPLE), "dev"),)}, InputError, "dev.tsv"),
     ],
 )
@@ -223,12 +222,8 @@ def test_refusals(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.xfail(strict=True, reason="examples.topics lets TfidfVectorizer's ValueError through")
 def test_topics_of_texts_without_a_common_word(tiny_recipe: Make, tmp_path: Path) -> None:
-    """Topical batches of documents that share no word: as if there were no topics, or an error of one line."""
     data = write(tmp_path / "data.jsonl", [{"query": word, "pos": word} for word in WORDS.split()[-16:]])
     recipe = tiny_recipe(training={"steps": 1}, batches={"random_share": 0.5}, data=Data(train=(data,)))
-    try:
+    with pytest.raises(InputError, match="set batches.random_share = 1"):
         train(recipe, tmp_path / "out")
-    except InputError as error:
-        assert "random_share" in str(error)

@@ -15,7 +15,6 @@ with needs_extra("train", "training"):
     import numpy as np
     import torch
     from numpy.typing import NDArray
-    from transformers.utils import logging as transformers_logging
 
 Side = Literal["query", "document"]
 Packed = TypeVar("Packed")
@@ -72,14 +71,8 @@ class Encoder:
         Raises:
             CheckpointError: when sentence-transformers cannot open the folder.
         """
-        bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.disable_progress_bar()
-        try:
-            with checkpoint.one_line(self._folder):
-                model = self._open(self._folder).eval()
-        finally:
-            if bars:
-                transformers_logging.enable_progress_bar()
+        with checkpoint.one_line(self._folder), checkpoint.no_bars():
+            model = self._open(self._folder).eval()
         model.max_seq_length = min(self.max_length, model.max_seq_length or self.max_length)
         return model
 
