@@ -131,6 +131,10 @@ class Regularizer:
         threshold: only documents with more active tokens count (the ℓ0 mask).
         schedule: how λ gets there, over ``schedule_steps``.
         target_dims: steer λ so that documents have so many active tokens on average.
+        weighting: ``idf_flops`` only: ``inverse`` presses on frequent tokens harder, ``contribution`` is FLOPS of what
+            a token adds to scores.
+        alpha: ``df_flops`` only: the document frequency at which a token's penalty is half.
+        beta: ``df_flops`` only: how steep it is there.
     """
 
     kind: Literal["flops", "idf_flops", "df_flops"] = "flops"
@@ -140,6 +144,9 @@ class Regularizer:
     schedule: Literal["constant", "linear", "quadratic", "cosine"] = "quadratic"
     schedule_steps: int = 1
     target_dims: float | None = None
+    weighting: Literal["inverse", "contribution"] = "inverse"
+    alpha: float = 0.1
+    beta: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,8 @@ class Training:
     Attributes:
         steps: optimiser steps.
         learning_rate: of the backbone.
-        head_learning_rate: of the masked-LM head, the prior and a learned table; default: the backbone's.
+        head_learning_rate: of the masked-LM head and the prior; default: the backbone's.
+        query_learning_rate: of a learned query table; default: the head's.
         warmup: steps of linear warm-up; then linear decay to 0.
         weight_decay: AdamW's.
         bf16: bfloat16 autocast.
@@ -182,6 +190,7 @@ class Training:
     steps: int = 1000
     learning_rate: float = 2e-5
     head_learning_rate: float | None = None
+    query_learning_rate: float | None = None
     warmup: int = 0
     weight_decay: float = 0.01
     bf16: bool = False

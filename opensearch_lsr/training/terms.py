@@ -84,18 +84,18 @@ def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None, data:
     )
 
 
-def head_learning_rates(recipe: Recipe, encoder: SparseEncoder) -> dict[str, float]:
-    """Parameter name pattern → learning rate, for all that is not the backbone."""
-    rate = recipe.training.head_learning_rate
-    if rate is None:
-        return {}
-    prefix = checkpoint.document_modules(encoder)[0].auto_model.base_model_prefix
-    names = [
-        name
-        for name, parameter in encoder.named_parameters()
-        if parameter.requires_grad and f".model.{prefix}." not in f".{name}"
-    ]
-    return {f"^model\\.({'|'.join(map(re.escape, names))})$": rate}
+def learning_rates(recipe: Recipe, encoder: SparseEncoder) -> dict[str, float]:
+    """Parameter name pattern → learning rate, for what does not learn at the backbone's."""
+    head, query = recipe.training.head_learning_rate, recipe.training.query_learning_rate
+    backbone = f".model.{checkpoint.document_modules(encoder)[0].auto_model.base_model_prefix}."
+    table = checkpoint.query_table(encoder)
+    rates: defaultdict[float, list[str]] = defaultdict(list)
+    for name, parameter in encoder.named_parameters():
+        of_table = table is not None and parameter is table.weight
+        rate = (query or head) if of_table else head
+        if rate is not None and parameter.requires_grad and backbone not in f".{name}":
+            rates[rate].append(re.escape(name))
+    return {f"^model\\.({'|'.join(names)})$": rate for rate, names in rates.items()}
 
 
 def _objective(asked: Objective) -> Any:
@@ -111,9 +111,9 @@ def _regularizer(recipe: Recipe, encoder: SparseEncoder) -> torch.nn.Module:
         table = checkpoint.query_table(encoder)
         if table is None:
             raise InputError(f"recipe {recipe.name}: idf_flops needs a query table; set model.query to table")
-        chosen: torch.nn.Module = IDFFlops(table.weight.detach().clone())
+        chosen: torch.nn.Module = IDFFlops(table.weight.detach().clone(), asked.weighting)
     elif asked.kind == "df_flops":
-        chosen = DFFlops(size)
+        chosen = DFFlops(size, asked.alpha, asked.beta)
     else:
         chosen = Flops()
     return chosen if asked.threshold is None else L0Mask(chosen, asked.threshold)

@@ -194,7 +194,7 @@ def _arguments(recipe: Recipe, encoder: SparseEncoder, run: Path, evaluate: bool
         use_cpu=not torch.cuda.is_available(),
         batch_sampler=_in_order,
         router_mapping=_routes(recipe),
-        learning_rate_mapping=terms.head_learning_rates(recipe, encoder),
+        learning_rate_mapping=terms.learning_rates(recipe, encoder),
         save_strategy="steps",
         save_steps=plan.checkpoint_every,
         save_total_limit=2,

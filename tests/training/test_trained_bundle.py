@@ -73,7 +73,7 @@ def test_rates(with_prior: Path, tiny_recipe: Make) -> None:
 
 def test_one_rate_for_all(tiny_recipe: Make) -> None:
     recipe = tiny_recipe()
-    assert terms.head_learning_rates(recipe, model.build(recipe.model)) == {}
+    assert terms.learning_rates(recipe, model.build(recipe.model)) == {}
 
 
 def test_card_of_modules_of_ours(with_prior: Path) -> None:
