@@ -35,11 +35,18 @@ def test_the_base_install_serves_queries(command: Path, tmp_path: Path) -> None:
     assert set(json.loads(shown.stdout)) == {"brake", "noise"}
 
 
+def test_the_base_install_shows_shipped_recipes(command: Path, tmp_path: Path) -> None:
+    shown = run(command, "train", "inference-free", "-o", "checkpoint", "--dry-run", home=tmp_path)
+    assert shown.returncode == 0
+    assert 'name = "inference-free"' in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "extra"),
     [
         (["expand", "brake noise", "--document"], "onnx"),
         (["export", ".", "-o", "bundle"], "export"),
+        (["train", "inference-free", "-o", "checkpoint"], "train"),
         (["cluster", "up"], "local"),
     ],
 )
