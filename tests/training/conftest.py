@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from tiny_checkpoint import WORDS, make_model, make_tokenizer
 
 from opensearch_lsr.training.recipe import Batches, Data, Model, Recipe, Training
@@ -75,5 +78,23 @@ def tiny_recipe(masked_lm: Path, examples_file: Path) -> Callable[..., Recipe]:
             ),
         }
         return Recipe(**settings | others)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_dense(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A folder with a tiny bi-encoder; ``normalize`` says whether it does so itself."""
+
+    def make(normalize: bool = True, similarity: str = "cosine", seed: int = 0) -> Path:
+        folder = tmp_path_factory.mktemp("dense")
+        make_model(seed).bert.save_pretrained(folder / "parts")
+        make_tokenizer().save_pretrained(folder / "parts")
+        modules: list[Any] = [Transformer(str(folder / "parts")), Pooling(32)]
+        model = SentenceTransformer(
+            modules=[*modules, Normalize()] if normalize else modules, device="cpu", similarity_fn_name=similarity
+        )
+        model.save_pretrained(str(folder / "tiny"), create_model_card=False)
+        return folder / "tiny"
 
     return make

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from tiny_checkpoint import make_model, make_tokenizer
 
 from opensearch_lsr.errors import CheckpointError, InputError
 from opensearch_lsr.training.teachers import dense, kept
@@ -29,24 +27,6 @@ DOCUMENTS = [
     "dog and cat and bird and fish and horse and cow and sheep " * 10,
     "music",
 ]
-
-
-@pytest.fixture(scope="module")
-def make_dense(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A folder with a tiny bi-encoder; ``normalize`` says whether it does so itself."""
-
-    def make(normalize: bool = True, similarity: str = "cosine", seed: int = 0) -> Path:
-        folder = tmp_path_factory.mktemp("dense")
-        make_model(seed).bert.save_pretrained(folder / "parts")
-        make_tokenizer().save_pretrained(folder / "parts")
-        modules: list[Any] = [Transformer(str(folder / "parts")), Pooling(32)]
-        model = SentenceTransformer(
-            modules=[*modules, Normalize()] if normalize else modules, device="cpu", similarity_fn_name=similarity
-        )
-        model.save_pretrained(str(folder / "tiny"), create_model_card=False)
-        return folder / "tiny"
-
-    return make
 
 
 @pytest.fixture(scope="module")
