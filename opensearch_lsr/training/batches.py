@@ -17,22 +17,31 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Example:
-    """A document, the queries that ask for it, and its hard negatives; all by index."""
+    """A document, the queries that ask for it, and the hard negatives of each of these; all by index."""
 
     positive: int
     queries: tuple[int, ...]
-    negatives: tuple[int, ...]
+    negatives: tuple[tuple[int, ...], ...]
 
 
 def examples(data: TrainingSet) -> list[Example]:
     """One example for each document that is some query's positive, in order of its first row."""
-    queries: defaultdict[int, dict[int, None]] = defaultdict(dict)
-    negatives: defaultdict[int, dict[int, None]] = defaultdict(dict)
+    asked: defaultdict[int, defaultdict[int, dict[int, None]]] = defaultdict(lambda: defaultdict(dict))
     for row in data.rows:
         positive, *others = row.documents
-        queries[positive][row.query] = None
-        negatives[positive].update(dict.fromkeys(others))
-    return [Example(positive, tuple(asked), tuple(negatives[positive])) for positive, asked in queries.items()]
+        asked[positive][row.query].update(dict.fromkeys(others))
+    return [Example(positive, tuple(found), tuple(map(tuple, found.values()))) for positive, found in asked.items()]
+
+
+def with_negatives(found: list[Example]) -> list[Example]:
+    """Without queries that have no hard negatives, and documents that have no other queries."""
+    kept = []
+    for example in found:
+        pairs = [pair for pair in zip(example.queries, example.negatives, strict=True) if pair[1]]
+        if pairs:
+            queries, negatives = zip(*pairs, strict=True)
+            kept.append(Example(example.positive, queries, negatives))
+    return kept
 
 
 def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: Array | None = None) -> Array:
@@ -50,15 +59,18 @@ def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: A
         int32 [steps · size, queries + documents]: query indices, then document indices, the positive first.
 
     Raises:
-        InputError: when there are fewer examples than a batch holds, or an example has no negatives to draw from.
+        InputError: when there are fewer examples than a batch holds.
     """
+    if shape.documents > 1:
+        usable = with_negatives(found)
+        if len(found) >= shape.size > len(usable):
+            raise InputError(
+                f"batches.documents = {shape.documents}, but {len(usable):,} of {len(found):,} documents come with hard "
+                "negatives; mine some (opensearch-lsr mine, for a small corpus with --depth 1-200)"
+            )
+        found = usable
     if len(found) < shape.size:
         raise InputError(f"{len(found)} examples do not fill a batch of {shape.size}; add data or set batches.size")
-    if shape.documents > 1 and (bare := [e for e in found if not e.negatives]):
-        raise InputError(
-            f"batches.documents = {shape.documents}, but {len(bare):,} of {len(found):,} documents come without hard "
-            "negatives; mine some (opensearch-lsr mine)"
-        )
     generator = np.random.default_rng(seed)
     batches = _batches(found, shape, generator, vectors)
     rows = [_draw(found[index], shape, generator) for _ in range(steps) for index in next(batches)]
@@ -97,11 +109,10 @@ def _leaves(members: Array, vectors: Array, size: int, generator: np.random.Gene
 
 
 def _draw(example: Example, shape: Batches, generator: np.random.Generator) -> list[int]:
-    asked = generator.permutation(len(example.queries))[: shape.queries]
-    queries = [example.queries[index] for index in np.resize(asked, shape.queries)]
+    asked = np.resize(generator.permutation(len(example.queries))[: shape.queries], shape.queries)
+    queries = [example.queries[index] for index in asked]
     documents = [example.positive]
     if shape.documents > 1:
-        wanted = shape.documents - 1
-        drawn = np.resize(generator.permutation(len(example.negatives)), wanted)
-        documents += [example.negatives[index] for index in drawn]
+        theirs = list(dict.fromkeys(document for index in asked for document in example.negatives[index]))
+        documents += [theirs[index] for index in np.resize(generator.permutation(len(theirs)), shape.documents - 1)]
     return queries + documents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """What was logged after the checkpoint comes again."""
         if state.is_world_process_zero:
             old = self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
-            kept = [line for line in old if json.loads(line)["step"] <= state.global_step and state.global_step]
+            kept = [line for line in old if state.global_step and _step(line) <= state.global_step]
             self.file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -76,6 +77,14 @@ class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
         self.show(state.global_step, state.max_steps, figures)
+
+
+def _step(line: str) -> float:
+    """Of a line of the log; a line that was cut off comes after everything."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def latest(folder: Path) -> Path | None:

@@ -73,7 +73,7 @@ def _add_rows(found: TrainingSet, read: TrainingSet, recipe: Recipe) -> None:
 
 def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> None:
     """Each document once, as the text that one of its queries was made to find; all its queries ask for it."""
-    unseen = _judged_elsewhere(corpus, recipe.data.split) if corpus.is_dir() else set()
+    unseen = _judged_elsewhere(corpus if corpus.is_dir() else corpus.parent, recipe.data.split)
     sources = [
         {"_id": identifier, "title": title, "text": text}
         for identifier, title, text in evaluation.documents_of(corpus)

@@ -219,7 +219,9 @@ class Recipe:
         name: of the encoder.
         model: what is trained.
         seed: of everything that is drawn.
-        scale: of the ensemble's normalised scores (30 in OpenSearch's public recipe).
+        scale: factor on the ensemble's scores (30 in OpenSearch's public recipe).
+        normalize: ``min_max``: each teacher's scores to 0 … 1 for each query; ``none``: as they are, for one teacher,
+            or for margins (``margin_mse``).
         notes: for the model card: what the backbone was trained on, licences of the data.
     """
 
@@ -227,6 +229,7 @@ class Recipe:
     model: Model
     seed: int = 1
     scale: float = 30.0
+    normalize: Literal["min_max", "none"] = "min_max"
     notes: str = ""
     data: Data = field(default_factory=Data)
     adaptation: Adaptation = field(default_factory=Adaptation)

@@ -46,15 +46,24 @@ def teachers(
     """
     if not recipe.teachers and any(term.kind != "info_nce" for term in recipe.objectives):
         raise InputError(f"recipe {recipe.name}: objectives kl and margin_mse learn from [[teachers]]; add one")
+    if recipe.normalize == "min_max" and any(term.kind == "margin_mse" for term in recipe.objectives):
+        raise InputError(
+            f"recipe {recipe.name}: margin_mse matches the teacher's own margins; set normalize = none, and scale"
+        )
     found = [(_teacher(asked, recipe, data, cache, on_progress), asked.weight) for asked in recipe.teachers]
     dense = next((teacher.documents for teacher, _ in found if isinstance(teacher, DenseTeacher)), None)
-    return (Ensemble(found, recipe.scale) if found else None), dense
+    return (Ensemble(found, recipe.scale, recipe.normalize == "min_max") if found else None), dense
 
 
 def _teacher(asked: Teacher, recipe: Recipe, data: TrainingSet, cache: Path, on_progress: OnProgress) -> Any:
     if asked.kind == "bm25":
         return BM25Teacher(data.queries, data.documents)
     if asked.kind == "scores":
+        if all(row.scores is None for row in data.rows):
+            raise InputError(
+                f"recipe {recipe.name}: a teacher of kind scores, but the data has none; give query/docs/scores lines, "
+                "or another teacher (teachers.0.kind=bm25)"
+            )
         return PrecomputedTeacher(data.rows)
     if not asked.model:
         raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")

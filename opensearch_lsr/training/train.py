@@ -83,6 +83,7 @@ def train(
         vectors = examples.topics(data, recipe.seed)
     rows = batches.plan(batches.examples(data), recipe.batches, recipe.training.steps, recipe.seed, vectors)
     on_step(f"building the encoder from {recipe.model.backbone}")
+    set_seed(recipe.seed)  # again: a teacher that is opened draws numbers, one that is cached does not
     encoder = model.build(recipe.model).to("cuda" if torch.cuda.is_available() else "cpu")
     if recipe.adaptation.steps and callbacks.latest(run) is None:
         adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)

@@ -15,9 +15,13 @@ from opensearch_lsr.training.recipe import Batches
 
 
 def many(count: int, queries: int = 3, negatives: int = 4) -> list[Example]:
-    """Example n: document n, queries 10n, 10n + 1, …, and negatives 1000 + 10n, ….."""
+    """Example n: document n, queries 10n, 10n + 1, …, and for each of these the negatives 100 · query + 1000, ….."""
     return [
-        Example(n, tuple(range(10 * n, 10 * n + queries)), tuple(range(1000 + 10 * n, 1000 + 10 * n + negatives)))
+        Example(
+            n,
+            tuple(range(10 * n, 10 * n + queries)),
+            tuple(tuple(range(1000 + 100 * q, 1000 + 100 * q + negatives)) for q in range(10 * n, 10 * n + queries)),
+        )
         for n in range(count)
     ]
 
@@ -28,14 +32,14 @@ def positives(drawn: Any, shape: Batches) -> Any:
 
 
 def test_examples_of_a_set() -> None:
-    """Two queries for one document; what one query's row calls a negative of it is one for the other, too."""
+    """Two queries for one document, each with the negatives of its own rows."""
     data = TrainingSet()
     data.add("q0", ["d0", "n0"])
     data.add("q1", ["d1"])
     data.add("q2", ["d0", "n0", "d1"])
     data.add("q0", ["d1", "d0"])
     d0, n0, d1 = (data.documents.index(text) for text in ("d0", "n0", "d1"))
-    assert examples(data) == [Example(d0, (0, 2), (n0, d1)), Example(d1, (1, 0), (d0,))]
+    assert examples(data) == [Example(d0, (0, 2), ((n0,), (n0, d1))), Example(d1, (1, 0), ((), (d0,)))]
     data.add("q0", ["d0"])  # again
     assert examples(data)[0].queries == (0, 2)
 
@@ -53,7 +57,8 @@ def test_a_row_is_one_examples() -> None:
         example = found[row[2]]
         assert row[2] == example.positive
         assert set(row[:2]) <= set(example.queries)
-        assert set(row[3:]) <= set(example.negatives)
+        theirs = {document for query in row[:2] for document in example.negatives[example.queries.index(query)]}
+        assert set(row[3:]) <= theirs
         assert len(set(row[:2])) == len(set(row[3:])) == 2  # none twice while there are others
 
 
@@ -116,7 +121,7 @@ def test_topical_batches_reach_all_examples() -> None:
 
 def test_vectors_are_looked_up_by_document() -> None:
     """Examples whose documents are 5 and 7 and so on: positions among the documents, not among the examples."""
-    found = [Example(positive, (positive,), ()) for positive in (5, 7, 6, 8)]
+    found = [Example(positive, (positive,), ((),)) for positive in (5, 7, 6, 8)]
     vectors = np.zeros((9, 1))
     vectors[5:, 0] = 1.0, 1.1, -1.0, -1.1  # of 5, 6, 7, 8; no two are equal, so any two halve them right
     shape = Batches(size=2, random_share=0.0)
@@ -137,7 +142,15 @@ def test_too_few_examples() -> None:
 
 
 def test_missing_negatives() -> None:
-    found = [*many(3), Example(3, (30,), ())]
-    with pytest.raises(InputError, match="documents = 2, but 1 of 4 documents come without hard negatives"):
-        plan(found, Batches(size=2, documents=2), 1, 1)
-    plan(found, Batches(size=2, documents=1), 1, 1)
+    found = [*many(3), Example(3, (30,), ((),))]
+    with pytest.raises(InputError, match="documents = 2, but 3 of 4 documents come with hard negatives; mine some"):
+        plan(found, Batches(size=4, documents=2), 1, 1)
+    plan(found, Batches(size=4, documents=1), 1, 1)
+    without = plan(found, Batches(size=3, documents=2), 5, 1)
+    assert set(without[:, 1].tolist()) == {0, 1, 2}
+
+
+def test_a_query_without_negatives_is_left_out_where_they_are_needed() -> None:
+    found = [Example(0, (7, 8), ((), (5,)))]
+    assert set(plan(found, Batches(size=1, documents=2), 20, 1)[:, 0].tolist()) == {8}
+    assert set(plan(found, Batches(size=1, documents=1), 20, 1)[:, 0].tolist()) == {7, 8}

@@ -133,3 +133,11 @@ def test_no_teacher_and_no_scale() -> None:
         Ensemble([])
     with pytest.raises(InputError, match="scale is 0"):
         Ensemble([(Table("dense", torch.zeros(1, 1)), 1.0)], scale=0)
+
+
+def test_scores_as_they_are() -> None:
+    """MarginMSE needs margins: 9 − 1 and 5.1 − 5 are not the same; what is no candidate is 0."""
+    teacher = Table("cross", torch.tensor([[9.0, 1.0], [5.1, 5.0]]))
+    ensemble = Ensemble([(teacher, 2.0)], scale=2.0, normalize=False)
+    close(ensemble.scores([0, 1], [0, 1]), [[18, 2], [10.2, 10]])
+    close(ensemble.scores([0, 1], [0, 1], torch.tensor([[True, False], [True, True]])), [[18, 0], [10.2, 10]])

@@ -45,14 +45,15 @@ FULL = Recipe(
     ),
     seed=5,
     scale=20.0,
+    normalize="none",
     notes='Licence: apache-2.0\n\n"quoted" \\ ümläut {braces}',
     data=Data(("one.jsonl", "two.jsonl"), 10, "dev", ("org/a", "org/b:c"), ("corpus",), 3, 1000),
     adaptation=Adaptation(10, 4, 50, 1e-5, 2e-4, 0.3, 200),
     teachers=(Teacher("dense", "org/teacher", 0.6), Teacher("bm25", weight=0.4)),
     objectives=(Objective("kl", 0.5), Objective("info_nce", 1.0, 0.25)),
-    regularizer=Regularizer("df_flops", 1e-2, 1e-4, 150, "linear", 1000, 180.0),
+    regularizer=Regularizer("df_flops", 1e-2, 1e-4, 150, "linear", 1000, 180.0, "contribution", 0.2, 5.0),
     batches=Batches(16, 2, 3, "own", 0.25),
-    training=Training(50, 1e-5, 1e-4, 5, 0.0, True, 7, 8, 9, 64, 0.0),
+    training=Training(50, 1e-5, 1e-4, 1e-3, 5, 0.0, True, 7, 8, 9, 64, 0.0),
     evaluation=(Evaluation("corpus", "test", 500, 50), Evaluation("corpus", "dev")),
 )
 

@@ -15,7 +15,7 @@ from tiny_checkpoint import WORDS
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError
-from opensearch_lsr.training import callbacks, card, checkpoint, recipe_file
+from opensearch_lsr.training import callbacks, card, checkpoint, examples, recipe_file
 from opensearch_lsr.training.recipe import Data, Evaluation, Objective, Recipe, Regularizer, Teacher
 from opensearch_lsr.training.train import RUN, Trained, train
 
@@ -89,6 +89,7 @@ def distilled(tiny_recipe: Make, headless: Path, tmp_path_factory: pytest.TempPa
         evaluation=(Evaluation(str(SAMPLE), "test", documents=80, queries=20),),
         seed=3,
         scale=4.0,
+        normalize="none",
         notes="Trained on nothing real.\nLicence: apache-2.0",
     )
     return recipe, train(recipe, tmp_path_factory.mktemp("distilled") / "out")
@@ -204,6 +205,11 @@ def test_rows_that_are_used(tiny_recipe: Make, examples_file: Path, tmp_path: Pa
         ({"objectives": (Objective("kl"),)}, InputError, "kl and margin_mse learn from [[teachers]]; add one"),
         ({"teachers": (Teacher("dense"),)}, InputError, "a dense teacher needs its model"),
         (
+            {"teachers": (Teacher("bm25"),), "objectives": (Objective("margin_mse"),)},
+            InputError,
+            "margin_mse matches the teacher's own margins; set normalize = none",
+        ),
+        (
             {"model": {"query": "encoder"}, "regularizer": Regularizer("idf_flops")},
             InputError,
             "idf_flops needs a query table",
@@ -227,3 +233,19 @@ def test_topics_of_texts_without_a_common_word(tiny_recipe: Make, tmp_path: Path
     recipe = tiny_recipe(training={"steps": 1}, batches={"random_share": 0.5}, data=Data(train=(data,)))
     with pytest.raises(InputError, match="set batches.random_share = 1"):
         train(recipe, tmp_path / "out")
+
+
+def test_a_scores_teacher_without_scores(tiny_recipe: Make, tmp_path: Path) -> None:
+    data = write(tmp_path / "pairs.jsonl", [{"query": word, "pos": f"a {word}"} for word in WORDS.split()[-16:]])
+    recipe = tiny_recipe(teachers=(Teacher("scores"),), objectives=(Objective("kl"),), data=Data(train=(data,)))
+    with pytest.raises(InputError, match="a teacher of kind scores, but the data has none"):
+        train(recipe, tmp_path / "out")
+
+
+def test_what_another_split_asks_for_stays_unseen_in_a_file_too(tiny_recipe: Make) -> None:
+    """The sample's judged documents, as a folder and as its corpus file."""
+    recipe = tiny_recipe(data=Data(pseudo_queries=(str(SAMPLE),)))
+    folder = examples.gather(recipe)
+    file = examples.gather(replace(recipe, data=Data(pseudo_queries=(str(SAMPLE / "corpus.jsonl"),))))
+    assert folder.documents == file.documents
+    assert len(folder.documents) < 200 < sum(1 for _ in (SAMPLE / "corpus.jsonl").open())

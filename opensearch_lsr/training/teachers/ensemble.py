@@ -29,17 +29,18 @@ SAME = 1e-6  # of the scores' size: what float32 can make of equal scores
 
 
 class Ensemble:
-    """Weighted average of normalised teachers; with one teacher, that teacher normalised.
+    """Weighted average of teachers, normalised or, for margins, as they are.
 
     Args:
         teachers: each with its weight; weights are divided by their sum.
-        scale: the highest score a pair can get.
+        scale: factor; the highest score a pair can get, if normalised.
+        normalize: False to leave scores as the teachers give them: MarginMSE (arXiv 2010.02666) matches their margins.
 
     Raises:
         InputError: when there is no teacher, or a weight or the scale is not a positive number.
     """
 
-    def __init__(self, teachers: Sequence[tuple[Teacher, float]], scale: float = 30.0) -> None:
+    def __init__(self, teachers: Sequence[tuple[Teacher, float]], scale: float = 30.0, normalize: bool = True) -> None:
         if not teachers:
             raise InputError("ensemble: has no teacher; name one at least")
         for teacher, weight in teachers:
@@ -49,13 +50,14 @@ class Ensemble:
             raise InputError(f"ensemble: scale is {scale}; it is a positive number, 30 in the paper's recipe")
         total = sum(weight for _, weight in teachers)
         self.scale = scale
+        self.normalize = normalize
         self.teachers = [(teacher, weight / total) for teacher, weight in teachers]
         self.name = " + ".join(f"{weight:.2g} {teacher.name}" for teacher, weight in self.teachers)
 
     def scores(
         self, queries: Sequence[int], documents: Sequence[int], mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Scores from 0 to ``scale``.
+        """Scores, from 0 to ``scale`` if normalised.
 
         Args:
             queries: Q ids.
@@ -67,7 +69,11 @@ class Ensemble:
         """
         mask = None if mask is None else mask.cpu()
         given = [teacher.scores(queries, documents) for teacher, _ in self.teachers]
-        return combine([min_max(scores, mask) for scores in given], [weight for _, weight in self.teachers], self.scale)
+        if self.normalize:
+            given = [min_max(scores, mask) for scores in given]
+        elif mask is not None:
+            given = [scores.masked_fill(~mask, 0.0) for scores in given]
+        return combine(given, [weight for _, weight in self.teachers], self.scale)
 
 
 def min_max(scores: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
