@@ -65,8 +65,8 @@ def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: A
         usable = with_negatives(found)
         if len(found) >= shape.size > len(usable):
             raise InputError(
-                f"batches.documents = {shape.documents}, but {len(usable):,} of {len(found):,} documents come with hard "
-                "negatives; mine some (opensearch-lsr mine, for a small corpus with --depth 1-200)"
+                f"batches.documents = {shape.documents}, but {len(usable):,} of {len(found):,} documents come with "
+                "hard negatives; mine some (opensearch-lsr mine, for a small corpus with --depth 1-200)"
             )
         found = usable
     if len(found) < shape.size:
