@@ -15,7 +15,7 @@ _WATCHED = ("loss", "adaptation_loss", "active_dims", "teacher_agreement", "posi
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("recipe")
-@click.option("-o", "--output", required=True, metavar="CHECKPOINT", help="Folder to write.")
+@click.option("-o", "--output", metavar="CHECKPOINT", help="Folder to write.")
 @click.option(
     "--set",
     "settings",
@@ -26,7 +26,9 @@ _WATCHED = ("loss", "adaptation_loss", "active_dims", "teacher_agreement", "posi
 @click.option("--resume", is_flag=True, help="Go on with the run in CHECKPOINT; the result is as if never interrupted.")
 @click.option("--dry-run", is_flag=True, help="Check the recipe, print it whole, and stop.")
 @json_option
-def train(recipe: str, output: str, settings: tuple[str, ...], resume: bool, dry_run: bool, as_json: bool) -> None:
+def train(
+    recipe: str, output: str | None, settings: tuple[str, ...], resume: bool, dry_run: bool, as_json: bool
+) -> None:
     """Train a document encoder by RECIPE, a TOML file or the name of a shipped recipe.
 
     The checkpoint opens with sentence-transformers' SparseEncoder and goes straight into opensearch-lsr export.
@@ -37,11 +39,13 @@ def train(recipe: str, output: str, settings: tuple[str, ...], resume: bool, dry
       opensearch-lsr train inference-free -o my-checkpoint --set data.pseudo_queries='["corpus.jsonl"]'
       opensearch-lsr export my-checkpoint -o my-bundle --quantize int8
     """
+    if output is None and not dry_run:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     from opensearch_lsr.training import recipe_file
 
     chosen = recipe_file.read(recipe, settings)
-    if dry_run:
-        click.echo(recipe_file.text(chosen), nl=False)
+    if dry_run or output is None:
+        click.echo(recipe_file.text(chosen, whole_paths=True), nl=False)
         return
     from opensearch_lsr.training.train import train as run
 

@@ -21,6 +21,8 @@ with needs_extra("train", "training"):
     import torch
     from sentence_transformers import SparseEncoder
 
+STEPS = 400
+
 
 def adapt(
     encoder: SparseEncoder,
@@ -35,7 +37,7 @@ def adapt(
     Args:
         encoder: its transformer is a masked LM.
         texts: of the domain; drawn with the seed.
-        asked: steps, sizes, rates.
+        asked: steps (400 where it does not say), sizes, rates.
         seed: of what is drawn and masked.
         bf16: bfloat16 autocast.
         on_log: called with step, steps and ``{"adaptation_loss": …}``.
@@ -51,7 +53,8 @@ def adapt(
         ]
     )
     lm.train()
-    for step in range(1, asked.steps + 1):
+    steps = STEPS if asked.steps is None else asked.steps
+    for step in range(1, steps + 1):
         batch = tokenizer(
             chance.sample(texts, min(asked.batch_size, len(texts))),
             padding=True,
@@ -64,8 +67,8 @@ def adapt(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
         optimiser.step()
-        if step % 20 == 0 or step == asked.steps:
-            on_log(step, asked.steps, {"adaptation_loss": float(loss.detach())})
+        if step % 20 == 0 or step == steps:
+            on_log(step, steps, {"adaptation_loss": float(loss.detach())})
     _lower_bias(lm, tokenizer, chance.sample(texts, min(asked.batch_size, len(texts))), asked)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,7 +56,14 @@ Thinned splits, to compare checkpoints of this run with; no test results.
 _SHOWN = ("ndcg@10", "mrr@10", "recall@100", "active_dims", "avg_flops")
 
 
-def write(folder: Path, recipe: Recipe, recipe_text: str, data: TrainingSet, figures: Mapping[str, float]) -> None:
+def write(
+    folder: Path,
+    recipe: Recipe,
+    recipe_text: str,
+    data: TrainingSet,
+    figures: Mapping[str, float],
+    modules: Sequence[str] = (),
+) -> None:
     """Write ``README.md`` into a checkpoint.
 
     Args:
@@ -65,16 +72,17 @@ def write(folder: Path, recipe: Recipe, recipe_text: str, data: TrainingSet, fig
         recipe_text: its TOML, machine paths and all taken out.
         data: what it learned from.
         figures: of the dev splits, by sentence-transformers' names.
+        modules: class names of the document side.
     """
     licence = re.search(r"^licen[cs]e:\s*([\w.+-]+)", recipe.notes, re.MULTILINE | re.IGNORECASE)
     sources = [*recipe.data.train, *recipe.data.hub, *recipe.data.pseudo_queries]
     text = _CARD.format(
         licence=f"license: {licence.group(1)}\n" if licence else "",
         name=recipe.name,
-        kind=_kind(recipe),
+        kind=_kind(recipe, "LexicalPrior" in modules),
         version=version("opensearch-lsr"),
         seed=recipe.seed,
-        trust=", trust_remote_code=True" if recipe.model.lexical_prior or recipe.model.logs > 2 else "",
+        trust=", trust_remote_code=True" if {"LexicalPrior", "Logs"} & set(modules) else "",
         queries=len(data.queries),
         documents=len(data.documents),
         rows=len(data.rows),
@@ -86,10 +94,9 @@ def write(folder: Path, recipe: Recipe, recipe_text: str, data: TrainingSet, fig
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def _kind(recipe: Recipe) -> str:
+def _kind(recipe: Recipe, prior: bool) -> str:
     side = "an inference-free" if recipe.model.query == "table" else "a Siamese (query and document encoded)"
-    prior = " with a lexical prior" if recipe.model.lexical_prior else ""
-    return f"This is {side} learned sparse encoder{prior}"
+    return f"This is {side} learned sparse encoder{' with a lexical prior' if prior else ''}"
 
 
 def _table(figures: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.training import processes
 from opensearch_lsr.training.regularizers.flops import Flops
 from opensearch_lsr.training.schedules import DimsController, Schedule
 
@@ -114,7 +115,7 @@ class LSRLoss(torch.nn.Module):
         scheduled = factor = self.schedule.at(self.step)
         if self.controller is not None:
             if self.training and scheduled >= 1:  # before, λ has had no chance to hold the length
-                self.controller.update(float((documents > 0).sum(dim=1).float().mean()))
+                self.controller.update(float(processes.mean((documents > 0).sum(dim=1).float().mean())))
             factor *= self.controller.factor
         term: torch.Tensor = factor * self.weight * self.regularizer(documents)
         if self.query_weight:

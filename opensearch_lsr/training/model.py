@@ -30,7 +30,7 @@ with needs_extra("train", "training"):
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Router, Transformer
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
-    from transformers import AutoConfig
+    from transformers import AutoConfig, AutoModelForMaskedLM
 
 NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
 
@@ -40,26 +40,45 @@ def build(asked: recipe.Model) -> SparseEncoder:
 
     Raises:
         CheckpointError: when the backbone cannot be opened or does not fit what is asked.
+        InputError: when settings contradict each other or the backbone.
         BundleError: when the token table does not fit the tokenizer.
     """
-    document = _document_modules(asked)
+    if asked.query == "encoder" and asked.lexical_prior is not None:
+        raise InputError("model.lexical_prior needs model.query = table: it counts on the table's weights")
+    document, own_table = _document_modules(asked)
     transformer = document[0]
     _check_length(transformer, asked.max_length)
     transformer.max_seq_length = asked.max_length
     if asked.query == "encoder":
-        if asked.lexical_prior is not None:
-            raise InputError("model.lexical_prior needs model.query = table: it counts on the table's weights")
         model = SparseEncoder(modules=document, device="cpu")
     else:
-        weights = table(asked.token_weights, transformer.tokenizer)
+        weights = own_table
+        if weights is None or asked.token_weights is not None:
+            weights = table(asked.token_weights or "msmarco", transformer.tokenizer)
         static = SparseStaticEmbedding(transformer.tokenizer, weights, frozen=not asked.learn_query_weights)
-        if asked.lexical_prior is not None and not any(isinstance(module, LexicalPrior) for module in document):
+        if asked.lexical_prior is not None:
             document.append(_prior(asked.lexical_prior, weights, transformer.tokenizer))
         router = Router.for_query_document(query_modules=[static], document_modules=document)
         model = SparseEncoder(modules=[router], device="cpu")
     if asked.head == "argmax":
         head.install(model)
     return model
+
+
+def has_head(backbone: str) -> bool:
+    """Whether a backbone brings a masked-LM head: all of its weights, whatever its config says.
+
+    Raises:
+        CheckpointError: when it cannot be opened.
+    """
+    folder = checkpoint.find(backbone)
+    if _is_encoder(folder):
+        return True
+    with checkpoint.one_line(folder), checkpoint.no_bars():
+        _, report = AutoModelForMaskedLM.from_pretrained(
+            folder, output_loading_info=True, dtype=torch.float32, use_safetensors=True
+        )
+    return len(report["missing_keys"]) == 0
 
 
 def table(name: str, tokenizer: Any) -> torch.Tensor:
@@ -85,20 +104,37 @@ def table(name: str, tokenizer: Any) -> torch.Tensor:
     return values
 
 
-def _document_modules(asked: recipe.Model) -> list[Any]:
+def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | None]:
+    """The document side, and the query table that the backbone has."""
     folder = checkpoint.find(asked.backbone)
-    pooling = [SpladePooling("max", _activation(asked.logs)), *([Logs(asked.logs - 2)] if asked.logs > 2 else [])]
-    if (folder / "modules.json").is_file() and "SparseEncoder" in _model_type(folder):
-        if asked.layers is not None:
-            raise InputError(f"model.layers: {folder.name} is a whole encoder; layers are cut when it is first made")
-        transformer, *rest = checkpoint.document_modules(checkpoint.load(folder))
-        return [transformer, *pooling, *(module for module in rest if isinstance(module, LexicalPrior))]
-    return [_transformer(folder, asked.layers), *pooling]
+    if not _is_encoder(folder):
+        transformer = _transformer(folder, asked.layers, has_head(asked.backbone))
+        return [transformer, *_pooling(2 if asked.logs is None else asked.logs)], None
+    if asked.layers is not None:
+        raise InputError(f"model.layers: {folder.name} is a whole encoder; layers are cut when it is first made")
+    encoder = checkpoint.load(folder)
+    transformer, *rest = checkpoint.document_modules(encoder)
+    prior = [module for module in rest if isinstance(module, LexicalPrior)]
+    if prior and asked.lexical_prior is not None:
+        raise InputError(f"model.lexical_prior: {folder.name} has one, which is gone on with; leave the setting out")
+    if prior and asked.query == "encoder":
+        raise InputError(f"model.query = encoder: {folder.name} has a lexical prior, which needs a table")
+    pooling = [module for module in rest if module not in prior] if asked.logs is None else _pooling(asked.logs)
+    static = checkpoint.query_table(encoder)
+    return [transformer, *pooling, *prior], None if static is None else static.weight.detach().clone()
 
 
-def _model_type(folder: Path) -> str:
+def _is_encoder(folder: Path) -> bool:
+    """Whether it is a ``SparseEncoder`` folder (a dense ``SentenceTransformer`` is a backbone without a head)."""
     file = folder / "config_sentence_transformers.json"
-    return json.loads(file.read_text(encoding="utf-8")).get("model_type", "") if file.is_file() else ""
+    if not (folder / "modules.json").is_file() or not file.is_file():
+        return False
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return config.get("model_type") == "SparseEncoder"
+
+
+def _pooling(logs: int) -> list[Any]:
+    return [SpladePooling("max", _activation(logs)), *([Logs(logs - 2)] if logs > 2 else [])]
 
 
 def _activation(logs: int) -> str:
@@ -116,7 +152,7 @@ def _check_length(transformer: Transformer, length: int) -> None:
         raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens")
 
 
-def _transformer(folder: Path, layers: int | None) -> Transformer:
+def _transformer(folder: Path, layers: int | None, has_head: bool) -> Transformer:
     """A masked LM in a Transformer module; where the backbone lacks the head, a new one."""
     with checkpoint.one_line(folder), checkpoint.no_bars():
         config = AutoConfig.from_pretrained(folder)
@@ -126,7 +162,7 @@ def _transformer(folder: Path, layers: int | None) -> Transformer:
             config_kwargs={"num_hidden_layers": layers or config.num_hidden_layers},
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
-    if not any("MaskedLM" in name for name in config.architectures or []):
+    if not has_head:
         _new_head(transformer.auto_model)
     _silence(transformer)
     return transformer

@@ -57,20 +57,22 @@ class Model:
     Attributes:
         backbone: folder or Hub name: a SparseEncoder to go on with, a masked LM, or a transformer without such a head.
         query: ``table`` (inference-free) or ``encoder`` (Siamese).
-        token_weights: an ``idf.json``, ``msmarco`` (the table of the default encoder) or ``ones``.
+        token_weights: an ``idf.json``, ``msmarco`` (the table of the default encoder) or ``ones``; default: the
+            backbone's own table, or ``msmarco`` where it has none.
         learn_query_weights: train the table, too (Li-LSR, arXiv 2505.01452).
-        logs: logarithms of the activation: 1 is SPLADE's, 2 the ℓ0 approximation (arXiv 2504.14839).
+        logs: logarithms of the activation: 1 is SPLADE's, 2 the ℓ0 approximation (arXiv 2504.14839); default: the
+            backbone's own, or 2 where it has none.
         layers: keep only the first layers of the backbone.
         max_length: tokens of a document that are read.
-        lexical_prior: where given, added in the document encoder.
+        lexical_prior: where given, added in the document encoder; one that the backbone has is gone on with.
         head: ``argmax`` (fast) or ``logits`` (sentence-transformers' own).
     """
 
     backbone: str
     query: Literal["table", "encoder"] = "table"
-    token_weights: str = "msmarco"
+    token_weights: str | None = None
     learn_query_weights: bool = False
-    logs: int = 2
+    logs: int | None = None
     layers: int | None = None
     max_length: int = 256
     lexical_prior: Prior | None = None
@@ -79,9 +81,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A short masked-LM and copying phase, for a backbone without a masked-LM head."""
+    """A short masked-LM and copying phase, for a backbone without a masked-LM head.
 
-    steps: int = 0
+    Attributes:
+        steps: default: 400 where the head is new, else none.
+        batch_size: documents a step.
+        max_length: in tokens.
+        learning_rate: of the backbone.
+        head_learning_rate: of the head.
+        masked: share of the positions that are predicted.
+        active_dims: entries of a document that fire afterwards.
+    """
+
+    steps: int | None = None
     batch_size: int = 32
     max_length: int = 96
     learning_rate: float = 1e-4

@@ -154,7 +154,9 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
             return text
 
     asked = recipe.model
-    table = asked.token_weights if asked.token_weights in TABLES else must(asked.token_weights)
+    table = asked.token_weights
+    if table is not None and table not in TABLES:
+        table = must(table)
     return replace(
         recipe,
         data=replace(
@@ -170,28 +172,29 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
     )
 
 
-def text(recipe: Recipe) -> str:
-    """A recipe as TOML, for a model card: every setting, folders by their names only."""
-    return "\n".join(_lines(recipe, "")).strip() + "\n"
+def text(recipe: Recipe, whole_paths: bool = False) -> str:
+    """A recipe as TOML: every setting; paths whole, or by their names only, as in a model card."""
+    return "\n".join(_lines(recipe, "", whole_paths)).strip() + "\n"
 
 
-def _lines(table: Any, where: str) -> list[str]:
+def _lines(table: Any, where: str, whole: bool) -> list[str]:
     given = {entry.name: getattr(table, entry.name) for entry in fields(table)}
     tables = {name: value for name, value in given.items() if is_dataclass(value)}
     lists = {name: value for name, value in given.items() if isinstance(value, tuple) and any(map(is_dataclass, value))}
     plain = {name: value for name, value in given.items() if name not in tables | lists and value not in (None, ())}
-    lines = [f"{name} = {_toml(value)}" for name, value in plain.items()]
+    lines = [f"{name} = {_toml(value, whole)}" for name, value in plain.items()]
     for name, value in tables.items():
-        lines += ["", f"[{where}{name}]", *_lines(value, f"{where}{name}.")]
+        lines += ["", f"[{where}{name}]", *_lines(value, f"{where}{name}.", whole)]
     for name, values in lists.items():
         for value in values:
-            lines += ["", f"[[{where}{name}]]", *_lines(value, f"{where}{name}.")]
+            lines += ["", f"[[{where}{name}]]", *_lines(value, f"{where}{name}.", whole)]
     return lines
 
 
-def _toml(value: Any) -> str:
+def _toml(value: Any, whole: bool) -> str:
     if isinstance(value, str):
-        return json.dumps(Path(value).name if Path(value).is_absolute() else value, ensure_ascii=False)
+        shown = Path(value).name if Path(value).is_absolute() and not whole else value
+        return json.dumps(shown, ensure_ascii=False)
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(_toml(item, whole) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

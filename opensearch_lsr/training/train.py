@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from opensearch_lsr.training.recipe import Recipe
 with needs_extra("train", "training"):
     import numpy as np
     import torch
+    from accelerate import PartialState
     from datasets import Dataset
     from sentence_transformers import SparseEncoder, SparseEncoderTrainer, SparseEncoderTrainingArguments
     from sentence_transformers.base.sampler import DefaultBatchSampler
@@ -71,26 +73,38 @@ def train(
         CheckpointError: for a backbone that cannot be used.
     """
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    run = _prepare(recipe, output, resume)
+    # The first process encodes for the teachers and writes; the others read what it wrote.
+    process = PartialState(cpu=not torch.cuda.is_available())
+    with process.main_process_first():
+        run = _prepare(recipe, output, resume)
     set_seed(recipe.seed)
     dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
     on_step("reading data")
     data = examples.gather(recipe, on_step)
     on_step(f"asking {len(recipe.teachers)} teachers")
-    teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_progress)
+    with process.main_process_first():
+        teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_progress)
     on_step(f"drawing {recipe.training.steps:,} batches from {len(data.documents):,} documents")
     if vectors is None and recipe.batches.random_share < 1:
         vectors = examples.topics(data, recipe.seed)
-    rows = batches.plan(batches.examples(data), recipe.batches, recipe.training.steps, recipe.seed, vectors)
+    rows = batches.plan(
+        batches.examples(data), recipe.batches, recipe.training.steps * _processes(), recipe.seed, vectors
+    )
     on_step(f"building the encoder from {recipe.model.backbone}")
     set_seed(recipe.seed)  # again: a teacher that is opened draws numbers, one that is cached does not
     encoder = model.build(recipe.model).to("cuda" if torch.cuda.is_available() else "cpu")
-    if recipe.adaptation.steps and callbacks.latest(run) is None:
+    asked = recipe.adaptation
+    wanted = not model.has_head(recipe.model.backbone) if asked.steps is None else asked.steps > 0
+    if wanted and callbacks.latest(run) is None:
+        on_step("adapting the masked-LM head")
         adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)
     figures = _optimise(recipe, encoder, data, rows, teacher, dev, run, on_step, on_log)
+    if not process.is_main_process:
+        return Trained(output, figures)
     on_step(f"writing {output}")
     checkpoint.save(encoder, output)
-    card.write(output, recipe, recipe_file.text(recipe), data, figures)
+    names = [type(module).__name__ for module in checkpoint.document_modules(encoder)]
+    card.write(output, recipe, recipe_file.text(recipe), data, figures, names)
     return Trained(output, figures)
 
 
@@ -206,7 +220,20 @@ def _arguments(recipe: Recipe, encoder: SparseEncoder, run: Path, evaluate: bool
         report_to="none",
         dataloader_num_workers=0,
         remove_unused_columns=False,
+        # transformers would say True, and then a learned table, used by queries only, is "ready twice".
+        ddp_find_unused_parameters=False,
     )
+
+
+def _processes() -> int:
+    """Of ``torchrun``; each takes batches of its own."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes == 1 and torch.cuda.device_count() > 1:
+        raise InputError(
+            f"{torch.cuda.device_count()} GPUs: run torchrun --nproc-per-node N -m opensearch_lsr.cli train …, "
+            "or choose one with CUDA_VISIBLE_DEVICES=0"
+        )
+    return processes
 
 
 def _routes(recipe: Recipe) -> dict[str, str]:

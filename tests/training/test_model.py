@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training import checkpoint, model
 from opensearch_lsr.training.callbacks import NonNegativeTable
 from opensearch_lsr.training.lexical_prior import LexicalPrior
-from opensearch_lsr.training.recipe import Prior
+from opensearch_lsr.training.recipe import Model, Prior
 
 
 def test_from_a_masked_lm(masked_lm: Path, checkpoint_folder: Callable[..., Path]) -> None:
@@ -95,9 +96,39 @@ def test_gone_on_with_keeps_a_prior(masked_lm: Path, tmp_path: Path) -> None:
     """The folder's own, trained one, not another with the recipe's start values, nor both."""
     first = build(masked_lm, lexical_prior=Prior(beta=0.7))
     checkpoint.save(first, tmp_path / "first")
-    second = build(tmp_path / "first", lexical_prior=Prior(beta=0.1))
+    second = build(tmp_path / "first")
     assert names(second) == ["Transformer", "SpladePooling", "LexicalPrior"]
     torch.testing.assert_close(encode(second), encode(first))
+    with pytest.raises(InputError, match="first has one, which is gone on with; leave the setting out"):
+        build(tmp_path / "first", lexical_prior=Prior(beta=0.1))
+
+
+def test_gone_on_with_keeps_table_and_activation(masked_lm: Path, tmp_path: Path) -> None:
+    """A learned table and one logarithm, unless the recipe says otherwise."""
+    first = build(masked_lm, logs=1)
+    with torch.no_grad():
+        checkpoint.query_table(first).weight.mul_(3)
+    checkpoint.save(first, tmp_path / "first")
+    asked = Model(str(tmp_path / "first"), max_length=64)
+    second = model.build(asked).eval()
+    torch.testing.assert_close(checkpoint.query_table(second).weight, checkpoint.query_table(first).weight)
+    torch.testing.assert_close(encode(second), encode(first))
+    other = model.build(replace(asked, token_weights="ones", logs=2)).eval()
+    assert checkpoint.query_table(other).weight.max() == 1
+    torch.testing.assert_close(encode(other), encode(first).log1p())
+
+
+def test_has_head(masked_lm: Path, headless: Path, checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
+    """What the weights say, not the config's architectures."""
+    assert model.has_head(str(masked_lm))
+    assert model.has_head(str(checkpoint_folder("router")))
+    assert not model.has_head(str(headless))
+    renamed = tmp_path / "renamed"
+    shutil.copytree(masked_lm, renamed)
+    config = json.loads((renamed / "config.json").read_text())
+    (renamed / "config.json").write_text(json.dumps({**config, "architectures": ["BertForPreTraining"]}))
+    assert model.has_head(str(renamed))
+    torch.testing.assert_close(encode(build(renamed)), encode(build(masked_lm)))
 
 
 @pytest.mark.parametrize("logs", [1, 2, 3, 4])

@@ -57,4 +57,4 @@ def test_a_shipped_recipe(
     assert all(loss > 0 for loss in losses)
     bundle = export(out, tmp_path / "bundle")
     assert bundle.config.query == shipped.model.query
-    assert bundle.config.activation == "log1p_" * (shipped.model.logs - 1) + "relu"
+    assert bundle.config.activation == "log1p_" * ((shipped.model.logs or 2) - 1) + "relu"

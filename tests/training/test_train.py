@@ -16,7 +16,7 @@ from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError
 from opensearch_lsr.training import callbacks, card, checkpoint, examples, recipe_file
-from opensearch_lsr.training.recipe import Data, Evaluation, Objective, Recipe, Regularizer, Teacher
+from opensearch_lsr.training.recipe import Adaptation, Data, Evaluation, Objective, Recipe, Regularizer, Teacher
 from opensearch_lsr.training.train import RUN, Trained, train
 
 Make = Callable[..., Recipe]
@@ -54,6 +54,7 @@ def translations(file: Path) -> str:
 def test_learns(tiny_recipe: Make, headless: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(
         model={"backbone": str(headless), "logs": 1},
+        adaptation=Adaptation(steps=0),
         training={"steps": 30, "learning_rate": 1e-2, "log_every": 1, "dropout": 0.0},
         batches={"size": 16},
         data=Data(train=(translations(tmp_path / "data.jsonl"),)),
@@ -81,6 +82,7 @@ def distilled(tiny_recipe: Make, headless: Path, tmp_path_factory: pytest.TempPa
     """From the scores in the data: MarginMSE and KL over an example's own three documents; with a dev split."""
     recipe = tiny_recipe(
         model={"backbone": str(headless), "logs": 1},
+        adaptation=Adaptation(steps=0),
         training={"steps": 24, "learning_rate": 3e-3, "log_every": 1, "evaluate_every": 12, "dropout": 0.0},
         batches={"documents": 3, "candidates": "own"},
         teachers=(Teacher("scores"),),

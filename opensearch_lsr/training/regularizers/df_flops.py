@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import processes
 
 with needs_extra("train", "training"):
     import torch
@@ -75,5 +76,5 @@ class DFFlops(nn.Module):
         return 1 / (1 + (share ** (math.log(2) / math.log(self.alpha)) - 1).clamp(min=0) ** self.beta)
 
     def _update(self, documents: Tensor) -> None:
-        self.running.lerp_((documents > 0).float().mean(dim=0), 1 - self.momentum)
+        self.running.lerp_(processes.mean((documents > 0).float().mean(dim=0)), 1 - self.momentum)
         self.updates += 1
