@@ -107,11 +107,8 @@ def _activation(folder: Path, own: str | None, asked: str | None) -> str:
 
 
 def _max_length(folder: Path, loaded: layouts.Loaded, asked: int | None) -> int:
-    config: Any = loaded.model.config
-    # RoBERTa's positions start after the padding id, so two of its positions are never used.
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    positions = getattr(config, "max_position_embeddings", None)
-    limit = loaded.tokenizer.model_max_length if positions is None else positions - offset
+    positions = checkpoint.positions(loaded.model)
+    limit = loaded.tokenizer.model_max_length if positions is None else positions
     if asked is not None and not 8 <= asked <= limit:
         raise CheckpointError(f"{folder}: max length {asked}; this model takes 8 to {limit} tokens")
     return int(asked or min(limit, loaded.tokenizer.model_max_length))

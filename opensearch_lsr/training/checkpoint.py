@@ -121,6 +121,15 @@ def document_modules(model: SparseEncoder) -> list[Any]:
     return list(first.sub_modules["document"]) if isinstance(first, Router) else list(model)
 
 
+def positions(model: Any) -> int | None:
+    """How many tokens a transformer reads at most; None where its config does not say."""
+    config = model.config
+    # RoBERTa's positions start after the padding id, so two of its positions are never used.
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
+    limit = getattr(config, "max_position_embeddings", None)
+    return None if limit is None else int(limit) - offset
+
+
 def query_table(model: SparseEncoder) -> Any:
     """The ``SparseStaticEmbedding`` of the query side; None for a Siamese encoder."""
     first = model[0]

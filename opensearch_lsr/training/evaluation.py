@@ -15,7 +15,6 @@ with needs_extra("train", "training"):
     from sentence_transformers.sparse_encoder.evaluation import SparseInformationRetrievalEvaluator
 
 FIELDS = ("title", "text")
-MAIN = "ndcg@10"
 
 
 def evaluator(asked: Sequence[Evaluation], seed: int, batch_size: int = 32) -> SequentialEvaluator | None:
@@ -46,8 +45,11 @@ def documents_of(corpus: Path) -> Iterator[tuple[str, str, str]]:
 def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformationRetrievalEvaluator:
     folder, generator = Path(asked.folder), random.Random(seed)
     queries = beir.read_queries(folder)
-    corpus = {identifier: f"{title} {text}".strip() for identifier, title, text in documents_of(folder)}
-    corpus = {identifier: text for identifier, text in corpus.items() if text}
+    corpus = {
+        identifier: whole
+        for identifier, title, text in documents_of(folder)
+        if (whole := documents.text_of({"title": title, "text": text}, FIELDS))
+    }
     qrels = beir.read_qrels(folder, asked.split)
     relevant = {
         query: {document for document, grade in judged.items() if grade > 0 and document in corpus}

@@ -144,11 +144,8 @@ def _activation(logs: int) -> str:
 
 
 def _check_length(transformer: Transformer, length: int) -> None:
-    config = transformer.auto_model.config
-    # RoBERTa's positions start after the padding id, so two of its positions are never used.
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0
-    limit = getattr(config, "max_position_embeddings", length + offset) - offset
-    if length > limit:
+    limit = checkpoint.positions(transformer.auto_model)
+    if limit is not None and length > limit:
         raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens")
 
 
