@@ -1,17 +1,18 @@
 """Pseudo-queries: what a collection without queries has to train on.
 
-==========  ===============================================  =========================================================
-kind        the query                                        the document that should be found
-==========  ===============================================  =========================================================
-title       the title                                        the text, half of the time without its title
-heading     a heading within the text                        the document, half of the time without that heading
-sentence    an informative sentence (6 to 30 words)          the document without that sentence
-phrase      2 to 6 content words that stand together,        the document
-            in lower case half of the time
-==========  ===============================================  =========================================================
+========  ====================================================  ======================================================
+kind      the query                                             of the document that should be found
+========  ====================================================  ======================================================
+title     the title                                             left out half of the time
+heading   a heading within the text                             all of them left out half of the time
+sentence  an informative sentence (6 to 30 words)               left out, each that is a query
+phrase    2 to 6 content words that stand together, in lower    left as it is
+          case half of the time
+========  ====================================================  ======================================================
 
 A query that is missing from its document cannot be answered by copying: this is the inverse cloze task (Lee, Chang and
-Toutanova, arXiv 1906.00300, who leave the sentence in a tenth of the time).
+Toutanova, arXiv 1906.00300, who leave the sentence in a tenth of the time). A document is one text to all of its
+queries, so that it is encoded once for them; it keeps at least half of its words.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -58,11 +59,10 @@ _DIVIDING = STOP_WORDS - _LINKS
 
 @dataclass(frozen=True)
 class PseudoQuery:
-    """A query made from a document, and the text that should be found for it."""
+    """A query made from a document."""
 
     text: str
     kind: Kind
-    document: str
 
 
 def pseudo_queries(
@@ -72,7 +72,7 @@ def pseudo_queries(
     count: int,
     idf: Mapping[str, float] | None = None,
     title_query: bool = True,
-) -> list[PseudoQuery]:
+) -> tuple[str, list[PseudoQuery]]:
     """Make up to ``count`` distinct queries from one document; equal arguments give equal queries.
 
     Args:
@@ -84,31 +84,30 @@ def pseudo_queries(
         title_query: False keeps the title from being a query, such as one that many documents share.
 
     Returns:
-        The queries, kinds mixed evenly as far as the document has them.
+        What is left of the document, which all of the queries should find, and the queries, kinds mixed evenly as far
+        as the document has them.
     """
     document = _Document(title.strip(), text.strip(), list(parts(text)))
     waiting: dict[Kind, list[str]] = {
         "title": [document.title] if title_query and _is_title(document.title) else [],
         "heading": document.headings(),
-        "sentence": document.sentences(),
+        "sentence": document.sentences(rng),
         "phrase": _phrases(document, rng, count, idf),
     }
-    for kind in ("heading", "sentence"):
-        rng.shuffle(waiting[kind])
+    rng.shuffle(waiting["heading"])
     found: dict[str, PseudoQuery] = {}
     while document.text and len(found) < count and (kinds := [kind for kind in get_args(Kind) if waiting[kind]]):
         kind = rng.choice(kinds)
         query = waiting[kind].pop()
-        target = document.target(query, kind, leave_out=kind == "sentence" or rng.random() < 0.5)
-        if target and query not in found:
-            found[query] = PseudoQuery(query, kind, target)
-    return list(found.values())
+        found.setdefault(query, PseudoQuery(query, kind))
+    queries = list(found.values())
+    return document.left({kind for kind in ("title", "heading") if rng.random() < 0.5}, queries), queries
 
 
 def corpus_pseudo_queries(
     corpus: Path | Iterable[Mapping[str, Any]], seed: int, per_document: int, idf: Mapping[str, float] | None = None
-) -> Iterator[tuple[str, PseudoQuery]]:
-    """Make queries from every document of a corpus.
+) -> Iterator[tuple[str, str, list[PseudoQuery]]]:
+    """Make queries from every document of a corpus that gives any.
 
     A document's queries depend on the seed, its id, its text and ``idf``, not on its place. A title that several
     documents share is no query.
@@ -121,7 +120,7 @@ def corpus_pseudo_queries(
         idf: see :func:`pseudo_queries`; by default counted over the corpus.
 
     Yields:
-        ``(document id, query)``. Queries of one document should not be each other's negatives.
+        ``(document id, what is left of the document, its queries)``.
 
     Raises:
         InputError: naming the line of the corpus that cannot be read.
@@ -132,8 +131,9 @@ def corpus_pseudo_queries(
     titles = Counter(_field(source, "title") for source in sources)
     for source in sources:
         title, rng = _field(source, "title"), random.Random(f"{seed}:{source['_id']}")
-        for query in pseudo_queries(title, _field(source, "text"), rng, per_document, idf, titles[title] == 1):
-            yield str(source["_id"]), query
+        left, queries = pseudo_queries(title, _field(source, "text"), rng, per_document, idf, titles[title] == 1)
+        if queries:
+            yield str(source["_id"]), left, queries
 
 
 def word_idf(texts: Iterable[str]) -> dict[str, float]:
@@ -154,21 +154,30 @@ class _Document:
             part for part, heading in self.parts if heading and len(_content(_WORD.findall(part))) >= PHRASE_WORDS[0]
         ]
 
-    def sentences(self) -> list[str]:
-        """The informative ones, as long as six words or more stay."""
-        own = {part: len(_WORD.findall(part)) for part, heading in self.parts if not heading}
-        rest = sum(own.values()) - SENTENCE_WORDS[0]
-        return [sentence for sentence, length in own.items() if length <= rest and _informative(sentence)]
+    def sentences(self, rng: random.Random) -> list[str]:
+        """Informative ones, shuffled, that neither repeat nor together hold more than half of the words."""
+        own = [part for part, heading in self.parts if not heading]
+        spare = sum(len(_WORD.findall(part)) for part in own) // 2
+        found: dict[str, None] = {}
+        for sentence in rng.sample(own, len(own)):
+            length = len(_WORD.findall(sentence))
+            if length <= spare and _informative(sentence) and _bare(sentence) != _bare(self.title):
+                found.setdefault(sentence)
+                spare -= length
+        return list(found)
 
-    def target(self, query: str, kind: Kind, leave_out: bool) -> str | None:
-        """The document to find; None where leaving the query out leaves nothing, or leaves it in all the same."""
-        if kind == "phrase" or not leave_out:
-            return _joined(self.title, self.text)
-        kept = [part for part, _ in self.parts if _bare(part) != _bare(query)]
-        rest = _joined("" if kind == "title" else self.title, *kept)
-        if kind == "title" and len(kept) == len(self.parts):
-            rest = self.text  # as it was written
-        return None if not kept or (kind == "sentence" and _bare(query) in rest.lower()) else rest
+    def left(self, without: Collection[str], queries: Iterable[PseudoQuery]) -> str:
+        """The document without the sentences asked for, and without title or headings, unless nothing else is left."""
+        asked = {_bare(query.text) for query in queries if query.kind == "sentence"}
+        title = "" if "title" in without else self.title
+        drop_title = {_bare(self.title)} if "title" in without else set()
+        kept = [
+            part
+            for part, heading in self.parts
+            if _bare(part) not in asked | drop_title and not (heading and "heading" in without)
+        ]
+        whole = len(kept) == len(self.parts)
+        return _joined(title, self.text if whole else " ".join(kept)) if kept else _joined(self.title, self.text)
 
 
 def _phrases(document: _Document, rng: random.Random, count: int, idf: Mapping[str, float] | None) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
 from opensearch_lsr.data import beir, training_set
@@ -72,7 +71,6 @@ def _add_rows(found: TrainingSet, read: TrainingSet, recipe: Recipe) -> None:
 
 
 def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> None:
-    """Each document once, as the text that one of its queries was made to find; all its queries ask for it."""
     unseen = _judged_elsewhere(corpus if corpus.is_dir() else corpus.parent, recipe.data.split)
     sources = [
         {"_id": identifier, "title": title, "text": text}
@@ -81,12 +79,9 @@ def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> Non
     ]
     if recipe.data.pseudo_documents and len(sources) > recipe.data.pseudo_documents:
         sources = random.Random(recipe.seed).sample(sources, recipe.data.pseudo_documents)
-    made = corpus_pseudo_queries(sources, recipe.seed, recipe.data.pseudo_per_document)
-    for identifier, group in groupby(made, key=lambda pair: pair[0]):
-        queries = [query for _, query in group]
-        target = random.Random(f"{recipe.seed}:{identifier}").choice(queries).document
+    for _, text, queries in corpus_pseudo_queries(sources, recipe.seed, recipe.data.pseudo_per_document):
         for query in queries:
-            found.add(query.text, [target])
+            found.add(query.text, [text])
 
 
 def _judged_elsewhere(folder: Path, split: str) -> set[str]:

@@ -70,34 +70,56 @@ def test_nothing_is_lost_in_splitting(text: str) -> None:
     assert "".join(joined.split()) == "".join(text.split())
 
 
-def many(title: str, text: str, count: int = 8) -> dict[str, set[tuple[str, str]]]:
-    """Kind → (query, document) over a hundred seeds."""
-    found: dict[str, set[tuple[str, str]]] = {"title": set(), "heading": set(), "sentence": set(), "phrase": set()}
+def many(title: str, text: str, count: int = 8) -> tuple[dict[str, set[str]], set[str]]:
+    """Queries of each kind, and what was left of the document, over a hundred seeds."""
+    found: dict[str, set[str]] = {"title": set(), "heading": set(), "sentence": set(), "phrase": set()}
+    documents = set()
     for seed in range(100):
-        for query in pseudo_queries(title, text, random.Random(seed), count):
-            found[query.kind].add((query.text, query.document))
-    return found
+        left, queries = pseudo_queries(title, text, random.Random(seed), count)
+        documents.add(left)
+        for query in queries:
+            found[query.kind].add(query.text)
+    return found, documents
 
 
-def test_every_kind_and_what_it_should_find() -> None:
-    found = many(TITLE, f"{TEXT}\n\nTools you need\n\nOnly a wrench.")
-    whole = f"{TITLE} {TEXT}\n\nTools you need\n\nOnly a wrench."
-    assert found["title"] == {(TITLE, whole), (TITLE, whole.removeprefix(TITLE).strip())}
-    assert found["heading"] == {("Tools you need", whole), ("Tools you need", f"{TITLE} {TEXT} Only a wrench.")}
-    assert found["sentence"] == {
-        (FIRST, f"{TITLE} {SECOND} Tools you need Only a wrench."),
-        (SECOND, f"{TITLE} {FIRST} Tools you need Only a wrench."),
-    }
-    assert {document for _, document in found["phrase"]} == {whole}
-    phrases = {phrase for phrase, _ in found["phrase"]}
-    assert {"Close the shut-off valve", "close the shut-off valve", "perished rubber washer"} <= phrases
-    assert all(phrase.lower() in whole.lower() for phrase in phrases)
+def test_every_kind_and_what_they_should_find() -> None:
+    long = f"{TEXT}\n\nTools you need\n\nOnly a wrench, and two hands that hold it still when the nut lets go."
+    last = "Only a wrench, and two hands that hold it still when the nut lets go."
+    found, left = many(TITLE, long, count=20)
+    assert found["title"] == {TITLE}
+    assert found["heading"] == {"Tools you need"}
+    assert found["sentence"] == {FIRST, SECOND, last}
+    phrases = {"Close the shut-off valve", "close the shut-off valve", "perished rubber washer"}
+    assert phrases <= found["phrase"]
+    assert all(phrase.lower() in long.lower() for phrase in found["phrase"])
+    assert left == {  # one sentence is asked for: two would be more than half of the words
+        f"{title}{sentences}"
+        for title in (f"{TITLE} ", "")
+        for sentences in (
+            f"{SECOND} Tools you need {last}", f"{FIRST} Tools you need {last}", f"{TEXT} Tools you need",
+            f"{SECOND} {last}", f"{FIRST} {last}", TEXT,
+        )
+    }  # fmt: skip
+
+
+def test_every_sentence_that_is_a_query_is_left_out() -> None:
+    sentences = [f"The {word} valve of this house was closed by hand." for word in ("red", "blue", "old", "new")]
+    left, queries = pseudo_queries("", " ".join(sentences), random.Random(1), 30)
+    asked = [query.text for query in queries if query.kind == "sentence"]
+    assert len(asked) == 2
+    assert left == " ".join(sentence for sentence in sentences if sentence not in asked)
+
+
+def test_a_text_without_sentence_queries_stays_as_it_was_written() -> None:
+    found, left = many(TITLE, "Short.\n\n  * washers\n  * tape")
+    assert not found["sentence"]
+    assert left == {f"{TITLE} Short.\n\n  * washers\n  * tape", "Short.\n\n  * washers\n  * tape"}
 
 
 def test_a_title_that_the_text_repeats_is_left_out_there_too() -> None:
-    found = many("Faucet washers", f"Faucet washers. {FIRST}")
-    assert ("Faucet washers", FIRST) in found["title"]
-    assert many(FIRST, TEXT)["sentence"] == {(SECOND, f"{FIRST} {FIRST}")}  # the title would give the first away
+    assert many("Faucet washers", f"Faucet washers. {FIRST}")[1] == {f"Faucet washers Faucet washers. {FIRST}", FIRST}
+    third = "Take the perished washer along when you buy the new one."
+    assert many(FIRST, f"{TEXT} {third}")[0]["sentence"] == {SECOND, third}  # the title would give the first away
 
 
 @pytest.mark.parametrize(
@@ -115,9 +137,9 @@ def test_a_title_that_the_text_repeats_is_left_out_there_too() -> None:
     ],
 )  # fmt: skip
 def test_texts_that_give_little(title: str, text: str, kinds: set[str]) -> None:
-    found = many(title, text)
+    found, left = many(title, text)
     assert {kind for kind, queries in found.items() if queries} == kinds
-    assert all(document.strip() for queries in found.values() for _, document in queries)
+    assert not kinds or all(document.strip() for document in left)
 
 
 def test_rare_words_make_the_phrases() -> None:
@@ -125,7 +147,7 @@ def test_rare_words_make_the_phrases() -> None:
     idf = {"common": 1.0, "words": 1.0, "gasket": 9.0, "sealant": 9.0}
 
     def share(idf: dict[str, float] | None) -> float:
-        drawn = [q.text for seed in range(400) for q in pseudo_queries("", text, random.Random(seed), 1, idf)]
+        drawn = [q.text for seed in range(400) for q in pseudo_queries("", text, random.Random(seed), 1, idf)[1]]
         return sum(phrase == "gasket sealant" for phrase in drawn) / len(drawn)
 
     assert share(None) == pytest.approx(1 / 2, abs=0.1)
@@ -138,15 +160,15 @@ plain = st.text(st.sampled_from("abcdeAB é.,!?\n# -水。\"'"), max_size=300)
 @settings(deadline=None)
 @given(plain, plain, st.integers(), st.integers(0, 6))
 def test_any_text_is_taken(title: str, text: str, seed: int, count: int) -> None:
-    found = pseudo_queries(title, text, random.Random(seed), count)
-    assert found == pseudo_queries(title, text, random.Random(seed), count)
+    left, found = pseudo_queries(title, text, random.Random(seed), count)
+    assert (left, found) == pseudo_queries(title, text, random.Random(seed), count)
     assert len({query.text for query in found}) == len(found) <= count
+    assert left.strip() or not found
     for query in found:
         assert query.text.strip()
-        assert query.document.strip()
         if query.kind == "sentence":
             assert len(query.text.replace("-", " ").split()) >= 6
-            assert query.text not in query.document
+            assert query.text not in left
         if query.kind == "phrase":
             words = query.text.split()
             assert words[0].lower() not in STOP_WORDS
@@ -163,9 +185,9 @@ def test_the_sample_corpus() -> None:
     found = list(corpus_pseudo_queries(SAMPLE, seed=1, per_document=3))
     assert found == list(corpus_pseudo_queries(SAMPLE, seed=1, per_document=3))
     assert found != list(corpus_pseudo_queries(SAMPLE, seed=2, per_document=3))
-    assert len({identifier for identifier, _ in found}) == 220
-    assert max(Counter(identifier for identifier, _ in found).values()) == 3
-    kinds = Counter(query.kind for _, query in found)
+    assert len(found) == 220
+    assert max(len(queries) for _, _, queries in found) == 3
+    kinds = Counter(query.kind for _, _, queries in found for query in queries)
     assert set(kinds) == {"title", "sentence", "phrase"}
     assert min(kinds.values()) > 100
 
@@ -178,7 +200,7 @@ def test_a_documents_queries_do_not_depend_on_its_place() -> None:
 
 def test_a_shared_title_is_no_query(tmp_path: Path) -> None:
     corpus = [{"_id": "1", "title": "Faucets", "text": TEXT}, {"_id": "2", "title": "Faucets", "text": FIRST}]
-    assert "title" not in {query.kind for _, query in corpus_pseudo_queries(corpus, 1, 20)}
+    assert "title" not in {query.kind for _, _, queries in corpus_pseudo_queries(corpus, 1, 20) for query in queries}
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(d) + "\n" for d in [*corpus, corpus[0]]))
     with pytest.raises(InputError, match="c.jsonl:3: duplicate id '1', first at line 1; correct the line"):
         list(corpus_pseudo_queries(tmp_path / "c.jsonl", 1, 3))
