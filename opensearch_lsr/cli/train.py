@@ -41,11 +41,12 @@ def train(
     """
     if output is None and not dry_run:
         raise click.UsageError("Missing option '-o' / '--output'.")
+    from opensearch_lsr import settings_file
     from opensearch_lsr.training import recipe_file
 
     chosen = recipe_file.read(recipe, settings)
     if dry_run or output is None:
-        click.echo(recipe_file.text(chosen, whole_paths=True), nl=False)
+        click.echo(settings_file.text(chosen, whole_paths=True), nl=False)
         return
     from opensearch_lsr.training.train import train as run
 

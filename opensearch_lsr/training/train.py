@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from opensearch_lsr import settings_file
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.training import (
@@ -21,7 +22,6 @@ from opensearch_lsr.training import (
     evaluation,
     examples,
     model,
-    recipe_file,
     terms,
 )
 from opensearch_lsr.training.recipe import Recipe
@@ -104,7 +104,7 @@ def train(
     on_step(f"writing {output}")
     checkpoint.save(encoder, output)
     names = [type(module).__name__ for module in checkpoint.document_modules(encoder)]
-    card.write(output, recipe, recipe_file.text(recipe), data, figures, names)
+    card.write(output, recipe, settings_file.text(recipe), data, figures, names)
     return Trained(output, figures)
 
 

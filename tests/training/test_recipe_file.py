@@ -157,9 +157,9 @@ def test_set_at_the_top_and_in_lists(tmp_path: Path) -> None:
         ("training.step=3", "unknown key training.step"),
         ("training.steps=many", "training.steps is 'many'; it is of type int"),
         ("training.steps=-3", "training.steps is -3; it is at least 1"),
-        ("name.first=x", "--set name.first=x: the recipe has no such place"),
-        ("teachers.4.weight=1", "--set teachers.4.weight=1: the recipe has no such place"),
-        ("teachers.weight=1", "--set teachers.weight=1: the recipe has no such place"),
+        ("name.first=x", "--set name.first=x: there is no such place"),
+        ("teachers.4.weight=1", "--set teachers.4.weight=1: there is no such place"),
+        ("teachers.weight=1", "--set teachers.weight=1: there is no such place"),
         ("model=5", "model is 5; it is a table"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from opensearch_lsr import settings_file
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training import recipe_file
 from opensearch_lsr.training.recipe import (
@@ -85,16 +86,16 @@ def test_full_changes_every_setting() -> None:
 
 
 def test_text_is_read_again(tmp_path: Path, full: Recipe) -> None:
-    text = recipe_file.text(full)
+    text = settings_file.text(full)
     assert str(tmp_path) not in text  # a model card tells nothing about the machine
     assert recipe_file.read(write(tmp_path, text)) == full
 
 
 def test_text_of_the_defaults_is_read_again(tmp_path: Path) -> None:
     least = Recipe("n", Model("org/backbone"))
-    assert recipe_file.read(write(tmp_path, recipe_file.text(least))) == least
+    assert recipe_file.read(write(tmp_path, settings_file.text(least))) == least
     with_prior = replace(least, model=replace(least.model, lexical_prior=Prior()))
-    assert recipe_file.read(write(tmp_path, recipe_file.text(with_prior))) == with_prior
+    assert recipe_file.read(write(tmp_path, settings_file.text(with_prior))) == with_prior
 
 
 def test_no_objectives(tmp_path: Path) -> None:
