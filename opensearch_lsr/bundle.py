@@ -131,17 +131,21 @@ def resolve(name_or_path: str | Path) -> Path:
     if path.is_dir():
         return path
     text = str(name_or_path)
-    if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
+    if path.exists() or not _is_hub_name(text):
         raise BundleError(f"{text}: no such folder; give a bundle's folder, a Hub name (owner/name) or 'default'")
-    return _from_hub(text)
+    return _from_hub(text, _HUB_FILES)
 
 
-def _from_hub(name: str) -> Path:
+def _is_hub_name(text: str) -> bool:
+    return text.count("/") == 1 and not text.startswith((".", "/", "~"))
+
+
+def _from_hub(name: str, files: list[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=files))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BundleError(f"{name}: no such folder, and the Hub did not give it ({type(error).__name__})") from error
 
@@ -156,6 +160,26 @@ def load_tokenizer(path: Path) -> Tokenizer:
     if not path.is_file():
         raise BundleError(f"{path}: not found")
     return parse_tokenizer(path.read_text(encoding="utf-8"), str(path))
+
+
+def open_tokenizer(source: str) -> Tokenizer:
+    """The tokenizer of a bundle or checkpoint folder, a ``tokenizer.json``, a Hub repository, or ``"default"``.
+
+    It cuts and pads nothing.
+
+    Raises:
+        BundleError: when there is none.
+    """
+    path = DEFAULT if source == "default" else Path(source).expanduser()
+    if path.is_dir():  # a Router's tokenizers lie in its modules' folders
+        found = [path / TOKENIZER, *sorted(path.glob(f"*/{TOKENIZER}"))]
+        path = next((file for file in found if file.is_file()), found[0])
+    elif not path.exists() and _is_hub_name(source):
+        path = _from_hub(source, [TOKENIZER]) / TOKENIZER
+    tokenizer = load_tokenizer(path)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def parse_tokenizer(text: str, source: str) -> Tokenizer:

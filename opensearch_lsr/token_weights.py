@@ -18,6 +18,7 @@ from opensearch_lsr.errors import BundleError
 
 TokenWeights = dict[str, float]
 MAX_WEIGHT = 64  # OpenSearch refuses query tokens that weigh more
+PRIOR_DOCUMENTS = 1000  # that a table to smooth with counts for
 
 
 def check(weights: Mapping[str, float], vocabulary: Collection[str], specials: Collection[str], source: str) -> None:
@@ -93,6 +94,28 @@ def from_corpus(
         frequencies.update(set(tokens))
     idf = {token: math.log(1 + (count - frequencies[token] + 0.5) / (frequencies[token] + 0.5)) for token in vocabulary}
     return without_specials(idf, specials)
+
+
+def smoothed(
+    weights: Mapping[str, float], documents: int, prior: Mapping[str, float], specials: Collection[str]
+) -> TokenWeights:
+    """Mix two tables as if the prior's had been counted over :data:`PRIOR_DOCUMENTS` documents more.
+
+    exp(−idf) = (df + 0.5) / (N + 1) is the share of documents that hold a token; with m prior documents the mixture
+    is idf = −ln((N · exp(−idf_corpus) + m · exp(−idf_prior)) / (N + m)), between the two.
+
+    Args:
+        weights: token → IDF over the corpus.
+        documents: N.
+        prior: token → IDF, of every token in ``weights``.
+        specials: tokens that weigh 0 whatever the tables say.
+    """
+    total = documents + PRIOR_DOCUMENTS
+    mixed = {
+        token: math.log(total / (documents * math.exp(-weight) + PRIOR_DOCUMENTS * math.exp(-prior[token])))
+        for token, weight in weights.items()
+    }
+    return without_specials(mixed, specials)
 
 
 def digest(weights: Mapping[str, float]) -> str:

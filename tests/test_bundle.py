@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from opensearch_lsr.bundle import Bundle, resolve
+from opensearch_lsr.bundle import Bundle, open_tokenizer, resolve
 from opensearch_lsr.errors import BundleError
 
 
@@ -93,5 +94,19 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPat
         raise LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    with pytest.raises(BundleError, match="nobody/nothing: no such folder, and the Hub did not give it"):
-        resolve("nobody/nothing")
+    for find in (resolve, open_tokenizer):
+        with pytest.raises(BundleError, match="nobody/nothing: no such folder, and the Hub did not give it"):
+            find("nobody/nothing")
+
+
+def test_a_tokenizer_by_its_source(tiny: Bundle, checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
+    """Of a folder, a file, and a checkpoint that has it in a module's folder; it cuts nothing, as a bundle's does."""
+    assert tiny.tokenizer.truncation is not None
+    sources = [tiny.path, tiny.path / "tokenizer.json", checkpoint_folder("router")]
+    for tokenizer in map(open_tokenizer, map(str, sources)):
+        assert len(tokenizer.encode("dog " * 500, add_special_tokens=False).ids) == 500
+        assert tokenizer.get_vocab() == tiny.tokenizer.get_vocab()
+    assert open_tokenizer("default").get_vocab_size() == 30_522
+    for source in ("nowhere", "./no/where", str(tmp_path)):
+        with pytest.raises(BundleError, match="not found"):
+            open_tokenizer(source)

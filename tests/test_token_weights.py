@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.errors import BundleError
@@ -52,6 +54,23 @@ def test_idf_of_a_corpus_by_hand() -> None:
     documents = [["a", "a", "b"], ["a"], ["[CLS]"]]
     idf = token_weights.from_corpus(iter(documents), VOCABULARY, SPECIALS)
     assert idf == pytest.approx({"[CLS]": 0.0, "a": math.log(1 + 1.5 / 2.5), "b": math.log(1 + 2.5 / 1.5)})
+
+
+def test_smoothed_as_if_counted_over_more_documents() -> None:
+    """Of 4 documents 2 hold a, none b; of 1,000 others 10 % and 1 %."""
+    idf = {"[CLS]": 0.0, "a": math.log(5 / 2.5), "b": math.log(5 / 0.5)}
+    prior = {"[CLS]": 1.0, "a": -math.log(0.1), "b": -math.log(0.01)}
+    shares = {"a": (4 * 2.5 / 5 + 1000 * 0.1) / 1004, "b": (4 * 0.5 / 5 + 1000 * 0.01) / 1004}
+    expected = {"[CLS]": 0.0} | {token: -math.log(share) for token, share in shares.items()}
+    assert token_weights.smoothed(idf, 4, prior, SPECIALS) == pytest.approx(expected)
+
+
+@given(st.floats(0, 25), st.integers(1, 10**9), st.floats(0, token_weights.MAX_WEIGHT))
+def test_a_smoothed_weight_is_between_the_two(own: float, documents: int, prior: float) -> None:
+    """So that no table becomes one that OpenSearch refuses."""
+    mixed = token_weights.smoothed({"a": own}, documents, {"a": prior}, [])["a"]
+    assert min(own, prior) - 1e-9 <= mixed <= max(own, prior) + 1e-9
+    assert 0 <= mixed <= token_weights.MAX_WEIGHT
 
 
 def test_the_digest_ignores_zeros_and_order() -> None:

@@ -15,8 +15,9 @@ from scipy.sparse import csr_matrix, vstack
 from sentence_transformers import SparseEncoder
 
 from opensearch_lsr.data import beir
+from opensearch_lsr.data.documents import read_titled
 from opensearch_lsr.evaluation.measures import evaluate
-from opensearch_lsr.training import checkpoint, evaluation, head
+from opensearch_lsr.training import checkpoint, head
 
 DEPTH = 100
 BATCH = 32
@@ -54,7 +55,7 @@ def measure(folder: Path, test: Path) -> Measured:
     encoder = checkpoint.load(folder)
     encoder.eval()
     head.install(encoder)
-    documents = {key: f"{title} {text}".strip() for key, title, text in evaluation.documents_of(test)}
+    documents = {key: f"{title} {text}".strip() for key, title, text in read_titled(test)}
     queries, qrels = beir.read_queries(test), beir.read_qrels(test)
     document_vectors = encode(encoder, encoder.encode_document, list(documents.values()))
     query_vectors = encode(encoder, encoder.encode_query, [queries[query] for query in qrels])

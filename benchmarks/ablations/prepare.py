@@ -27,8 +27,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from opensearch_lsr.data import beir, training_set
+from opensearch_lsr.data.documents import read_titled
 from opensearch_lsr.data.training_set import Row, TrainingSet
-from opensearch_lsr.training import evaluation, negatives, recipe_file
+from opensearch_lsr.training import negatives, recipe_file
 from opensearch_lsr.training.train import train
 
 HERE = Path(__file__).parent
@@ -55,7 +56,7 @@ def main() -> None:
         write_data(collections, work)
     if not (work / "tests" / "nfcorpus").is_dir():
         folder = collections / "nfcorpus"
-        documents = {key: f"{title} {text}".strip() for key, title, text in evaluation.documents_of(folder)}
+        documents = {key: f"{title} {text}".strip() for key, title, text in read_titled(folder)}
         write_test(
             work / "tests" / "nfcorpus", documents, beir.read_queries(folder), beir.read_qrels(folder, split="dev")
         )
@@ -68,7 +69,7 @@ def write_data(collections: Path, work: Path) -> None:
     """The training rows, and the questions held out of them."""
     found, chance = TrainingSet(), random.Random(SEED)
     folder = collections / "squad-sent"
-    texts = {key: f"{title} {text}".strip() for key, title, text in evaluation.documents_of(folder)}
+    texts = {key: f"{title} {text}".strip() for key, title, text in read_titled(folder)}
     queries, qrels = beir.read_queries(folder), beir.read_qrels(folder, "train")
     held_out = set(chance.sample(sorted(qrels), HELD_OUT))
     asked = {queries[query] for query in held_out}

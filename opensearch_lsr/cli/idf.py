@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensearch_lsr import token_weights
 from opensearch_lsr.cli.options import json_option
 from opensearch_lsr.cli.output import emit_json, progress, table
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from opensearch_lsr.data.documents import Document, Reject
 
 TEXTS_A_STEP = 512
-PRIOR_DOCUMENTS = 1000  # how many documents the table to smooth with counts for
 SHOWN = 10
 
 
@@ -48,7 +47,7 @@ SHOWN = 10
     "--smooth-with",
     metavar="FOLDER|IDF.json",
     type=click.Path(path_type=Path),
-    help=f"A table that counts for {PRIOR_DOCUMENTS:,} more documents: for a small corpus.",
+    help=f"A table that counts for {token_weights.PRIOR_DOCUMENTS:,} more documents: for a small corpus.",
 )
 @json_option
 def idf(
@@ -64,8 +63,7 @@ def idf(
       opensearch-lsr idf corpus.jsonl -o idf.json
       opensearch-lsr idf corpus.jsonl -o idf.json --tokenizer my-checkpoint --smooth-with my-checkpoint
     """
-    from opensearch_lsr import token_weights
-    from opensearch_lsr.bundle import special_tokens
+    from opensearch_lsr.bundle import open_tokenizer, special_tokens
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
 
@@ -85,57 +83,9 @@ def idf(
     if not count.documents:
         raise InputError(f"{corpus}: no document with text in {', '.join(fields)}; name its fields with --field")
     if prior is not None:
-        weights = token_weights.without_specials(smoothed(weights, count.documents, prior), specials)
-    weights = {token: min(weight, float(token_weights.MAX_WEIGHT)) for token, weight in weights.items()}
+        weights = token_weights.smoothed(weights, count.documents, prior, specials)
     _save(weights, output)
     _show(weights, count, specials, output, as_json)
-
-
-def open_tokenizer(source: str) -> Tokenizer:
-    """The tokenizer of a bundle, a checkpoint, a file or a Hub repository; it cuts and pads nothing.
-
-    Raises:
-        BundleError: when there is none.
-    """
-    from opensearch_lsr import bundle
-    from opensearch_lsr.errors import BundleError
-
-    path = bundle.DEFAULT if source == "default" else Path(source).expanduser()
-    if path.is_dir():  # a Router's tokenizers lie in its modules' folders
-        found = [path / bundle.TOKENIZER, *sorted(path.glob(f"*/{bundle.TOKENIZER}"))]
-        path = next((file for file in found if file.is_file()), found[0])
-    elif not path.exists() and source.count("/") == 1 and not source.startswith((".", "/", "~")):
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-        try:
-            path = Path(hf_hub_download(source, bundle.TOKENIZER))
-        except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-            raise BundleError(
-                f"{source}: no such folder, and the Hub gave no {bundle.TOKENIZER} ({type(error).__name__})"
-            ) from error
-    tokenizer = bundle.load_tokenizer(path)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def smoothed(weights: Mapping[str, float], documents: int, prior: Mapping[str, float]) -> dict[str, float]:
-    """Mix two tables as if the prior's had been counted over :data:`PRIOR_DOCUMENTS` documents more.
-
-    exp(−idf) = (df + 0.5) / (N + 1) is the share of documents that hold a token; with m prior documents the mixture
-    is idf = −ln((N · exp(−idf_corpus) + m · exp(−idf_prior)) / (N + m)).
-
-    Args:
-        weights: token → IDF over the corpus.
-        documents: N.
-        prior: token → IDF, of every token in ``weights``.
-    """
-    total = documents + PRIOR_DOCUMENTS
-    return {
-        token: math.log(total / (documents * math.exp(-weight) + PRIOR_DOCUMENTS * math.exp(-prior[token])))
-        for token, weight in weights.items()
-    }
 
 
 @dataclass
@@ -174,7 +124,6 @@ def _tokens(tokenizer: Tokenizer, vocabulary: Mapping[str, int], texts: Iterator
 
 
 def _prior(path: Path, vocabulary: Mapping[str, int], specials: list[str]) -> dict[str, float]:
-    from opensearch_lsr import token_weights
     from opensearch_lsr.bundle import TABLE
 
     path = path / TABLE if path.is_dir() else path
@@ -184,8 +133,6 @@ def _prior(path: Path, vocabulary: Mapping[str, int], specials: list[str]) -> di
 
 
 def _save(weights: Mapping[str, float], output: Path) -> None:
-    from opensearch_lsr import token_weights
-
     partial = output.with_name(f".{output.name}.partial")
     try:
         token_weights.save(weights, partial)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ import click
 from opensearch_lsr.cli.options import json_option
 from opensearch_lsr.cli.output import emit_json, progress, table
 
-_WATCHED = ("loss", "adaptation_loss", "active_dims", "teacher_agreement", "positive_first")
+_QUIET = re.compile(r"grad_norm|learning_rate|epoch|total_flos|train_.*|eval_(?!.*(ndcg@10|active_dims)$).*")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,16 +54,14 @@ def train(
     with progress() as report:
 
         def on_log(step: int, steps: int, figures: dict[str, float]) -> None:
-            report("steps", step, steps)
-            if sys.stderr.isatty() and (
-                shown := [f"{name} {figures[name]:.3f}" for name in _WATCHED if name in figures]
-            ):
-                click.echo(f"  {step:>7,}  {'  '.join(shown)}", err=True)
+            report("adaptation" if "adaptation_loss" in figures else "steps", step, steps)
+            if shown := _shown(figures):
+                click.echo(f"  {step:,}/{steps:,}  {shown}", err=True)
 
         def on_step(step: str) -> None:
-            if sys.stderr.isatty():
-                click.echo(f"{step} …", err=True)
+            click.echo(f"{step} …", err=True)
 
+        # Lines also where stderr is no terminal: a log of hours should say how far it is.
         trained = run(chosen, Path(output), resume=resume, on_step=on_step, on_progress=report, on_log=on_log)
     if as_json:
         emit_json({"path": str(trained.path), "dev": trained.figures})
@@ -72,3 +71,9 @@ def train(
     if figures:
         table(["dev split", ""], figures)
     click.echo(f"Next: opensearch-lsr export {output} -o {output}-bundle --quantize int8")
+
+
+def _shown(figures: Mapping[str, float]) -> str:
+    """Loss, its terms and the figures beside them; of the dev splits nDCG@10 and active dims."""
+    shown = {name.removeprefix("eval_"): value for name, value in figures.items() if not _QUIET.fullmatch(name)}
+    return "  ".join(f"{name} {value:.4g}" for name, value in shown.items())

@@ -1,8 +1,10 @@
-"""A BEIR folder's queries and judgments: ``queries.jsonl`` and ``qrels/<split>.tsv``."""
+"""A BEIR folder's queries and judgments: ``queries.jsonl`` and ``qrels/<split>.tsv``, each plain or ``.gz``."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 
 from opensearch_lsr.errors import InputError
@@ -16,7 +18,7 @@ def read_queries(folder: Path) -> dict[str, str]:
     Raises:
         InputError: naming the file and line that is not ``{"_id", "text"}``.
     """
-    path = folder / "queries.jsonl"
+    path = _plain_or_gz(folder / "queries.jsonl")
     queries = {}
     for number, line in enumerate(_lines(path), start=1):
         try:
@@ -33,7 +35,7 @@ def read_qrels(folder: Path, split: str = "test") -> Qrels:
     Raises:
         InputError: naming the file and line that is not a judgment.
     """
-    path = folder / "qrels" / f"{split}.tsv"
+    path = _plain_or_gz(folder / "qrels" / f"{split}.tsv")
     qrels: Qrels = {}
     for number, line in enumerate(_lines(path)[1:], start=2):
         try:
@@ -44,9 +46,15 @@ def read_qrels(folder: Path, split: str = "test") -> Qrels:
     return qrels
 
 
+def _plain_or_gz(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.is_file() else path
+
+
 def _lines(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8") as file:  # not splitlines(): JSON may hold U+2028 as it is
+        # not splitlines(): JSON may hold U+2028 as it is
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             return [line.rstrip("\n") for line in file if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error.__class__.__name__})") from error

@@ -16,6 +16,7 @@ from typing import Any
 from opensearch_lsr.errors import InputError
 
 MAX_ID_BYTES = 512  # OpenSearch's limit for _id
+TITLED = ("title", "text")  # BEIR's text fields
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,28 @@ def read(path: str, fields: Sequence[str], allow_empty: bool = False) -> Iterato
         for number, line in enumerate(_lines(lines, name), start=1):
             if line.strip():
                 yield _parse(line.rstrip(b"\r\n"), f"{name}:{number}", number, seen, fields, allow_empty)
+
+
+def read_all(path: str, fields: Sequence[str]) -> Iterator[Document]:
+    """:func:`read` where no line may be left out; documents without text are accepted.
+
+    Raises:
+        InputError: naming the line that cannot be read, too.
+    """
+    for item in read(path, fields, allow_empty=True):
+        if isinstance(item, Reject):
+            raise InputError(f"{item}; correct the line or leave it out")
+        yield item
+
+
+def read_titled(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Id, title and text of each document of a BEIR folder or a JSON Lines file.
+
+    Raises:
+        InputError: naming the line that cannot be read.
+    """
+    for document in read_all(str(path), TITLED):
+        yield document.id, *(text_of(document.source, (field,)) for field in TITLED)  # type: ignore[misc]
 
 
 def text_of(source: Mapping[str, Any], fields: Sequence[str]) -> str:

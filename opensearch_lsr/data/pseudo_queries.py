@@ -29,10 +29,8 @@ from typing import Any, Literal, get_args
 from opensearch_lsr import token_weights
 from opensearch_lsr.data import documents
 from opensearch_lsr.data.sentences import parts
-from opensearch_lsr.errors import InputError
 
 Kind = Literal["title", "heading", "sentence", "phrase"]
-FIELDS = ("title", "text")
 SENTENCE_WORDS = (6, 30)
 PHRASE_WORDS = (2, 6)
 MAX_TITLE_WORDS = 40
@@ -127,7 +125,7 @@ def corpus_pseudo_queries(
     """
     sources = list(_sources(corpus) if isinstance(corpus, Path) else corpus)
     if idf is None:
-        idf = word_idf(documents.text_of(source, FIELDS) for source in sources)
+        idf = word_idf(documents.text_of(source, documents.TITLED) for source in sources)
     titles = Counter(_field(source, "title") for source in sources)
     for source in sources:
         title, rng = _field(source, "title"), random.Random(f"{seed}:{source['_id']}")
@@ -248,7 +246,5 @@ def _field(source: Mapping[str, Any], name: str) -> str:
 
 
 def _sources(corpus: Path) -> Iterator[Mapping[str, Any]]:
-    for item in documents.read(str(corpus), FIELDS, allow_empty=True):
-        if isinstance(item, documents.Reject):
-            raise InputError(f"{item}; correct the line or leave it out")
-        yield {**item.source, "_id": item.id}
+    for document in documents.read_all(str(corpus), documents.TITLED):
+        yield {**document.source, "_id": document.id}

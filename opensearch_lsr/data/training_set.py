@@ -25,8 +25,6 @@ from typing import Any
 from opensearch_lsr.data import beir, documents, training_records
 from opensearch_lsr.errors import InputError, needs_extra
 
-FIELDS = ("title", "text")
-
 
 @dataclass(frozen=True)
 class Row:
@@ -185,10 +183,8 @@ def _read_beir(folder: Path, split: str) -> TrainingSet:
         raise InputError(f"{judged}: no such file; splits of this folder: {there}")
     found = TrainingSet()
     texts: dict[str, str] = {}  # by id
-    for item in documents.read(str(folder), FIELDS, allow_empty=True):
-        if isinstance(item, documents.Reject):
-            raise InputError(f"{item}; correct the line or leave it out")
-        texts[item.id] = text = documents.text_of(item.source, FIELDS)
+    for item in documents.read_all(str(folder), documents.TITLED):
+        texts[item.id] = text = documents.text_of(item.source, documents.TITLED)
         if text.strip():
             found.add_document(text)
     queries = beir.read_queries(folder)

@@ -26,7 +26,7 @@ A document encoder for learned sparse retrieval in OpenSearch: it gives a text o
 |---|---|
 | version | {version} |
 | made from | `{origin}` |
-| licence | {licence_line} |
+{backbone}| licence | {licence_line} |
 | pooling, activation | max over tokens, {activation} |
 | longest document | {max_length} tokens, the rest is cut |
 | weights | {weights}, {megabytes:.1f} MB in all |
@@ -66,7 +66,7 @@ _PARITY_LABELS = {
 
 def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None:
     """Write the card of a bundle whose files take ``size`` bytes."""
-    licence = _licence(checkpoint.path)
+    licence, backbone = _licence(checkpoint.path), _backbone(checkpoint.path)
     text = _CARD.format(
         licence=f"license: {licence}\n" if licence else "",
         licence_line=licence or "not stated by the checkpoint; ask its author before you pass it on",
@@ -74,6 +74,7 @@ def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None
         version=config.version,
         folder=config.name,
         origin=checkpoint.path.name,
+        backbone=f"| backbone | {backbone} |\n" if backbone else "",
         vocab_size=config.vocab_size,
         query=_query(config),
         activation=_formula(config.activation),
@@ -111,9 +112,17 @@ def _formula(activation: str) -> str:
 
 def _licence(folder: Path) -> str | None:
     """``license:`` of the checkpoint's own card, if it has one."""
-    card = folder / "README.md"
-    if not card.is_file():
-        return None
-    front = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    front = re.match(r"---\n(.*?)\n---", _own_card(folder), re.DOTALL)
     found = re.search(r"^license:\s*([\w.+-]+)\s*$", front.group(1), re.MULTILINE) if front else None
     return found.group(1) if found else None
+
+
+def _backbone(folder: Path) -> str | None:
+    """``Backbone:`` of the card that ``opensearch-lsr train`` wrote."""
+    found = re.search(r"^Backbone: (.+)$", _own_card(folder), re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def _own_card(folder: Path) -> str:
+    card = folder / "README.md"
+    return card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from opensearch_lsr.data.training_set import TrainingSet
-from opensearch_lsr.errors import InputError
+from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.training.recipe import Batches
+
+with needs_extra("train", "training"):
+    import numpy as np
+    from datasets import Dataset
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from torch.utils.data import SequentialSampler
 
 Array = np.ndarray
 _MOVES = 5
@@ -76,6 +81,36 @@ def plan(found: list[Example], shape: Batches, steps: int, seed: int, vectors: A
     batches = _batches(found, shape, generator, vectors)
     rows = [_draw(found[index], shape, generator) for _ in range(steps) for index in next(batches)]
     return np.array(rows, dtype=np.int32)
+
+
+def dataset(data: TrainingSet, plan: Array, queries: int) -> Dataset:
+    """What the trainer reads; texts are looked up as they are asked for.
+
+    Args:
+        data: the texts.
+        plan: int [rows, columns], as :func:`plan` draws it.
+        queries: how many of the columns are queries, the first ones.
+
+    Returns:
+        A column of texts for each of the plan's, named as in ``router_mapping``, and ``label``, the row of indices.
+    """
+    names = [f"query_{n + 1}" for n in range(queries)]
+    names += [f"document_{n + 1}" for n in range(plan.shape[1] - queries)]
+
+    def look_up(block: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        columns = np.array(block["label"]).T
+        found: dict[str, list[Any]] = {
+            name: [(data.queries if place < queries else data.documents)[index] for index in columns[place]]
+            for place, name in enumerate(names)
+        }
+        return {**found, "label": block["label"]}
+
+    return Dataset.from_dict({"label": plan.tolist()}).with_transform(look_up)
+
+
+def in_order(dataset: Dataset, batch_size: int, drop_last: bool, **options: Any) -> DefaultBatchSampler:
+    """A batch sampler for the trainer that shuffles nothing: the plan is drawn already."""
+    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **options)
 
 
 def _batches(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training.loss import LSRLoss
+from opensearch_lsr.training.run_log import RunLog
 
 with needs_extra("train", "training"):
     import torch
@@ -18,8 +16,6 @@ with needs_extra("train", "training"):
     from transformers import TrainerCallback
 
 LOSS_STATE = "loss_state.safetensors"
-LOG = "log.jsonl"
-OnLog = Callable[[int, int, dict[str, float]], object]
 
 
 class LossClock(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -56,41 +52,28 @@ class NonNegativeTable(TrainerCallback):  # type: ignore[misc]  # transformers i
 
 
 class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Writes what the trainer logs, with the loss's own figures, as a line of JSON, and hands it on to be shown."""
+    """Logs what the trainer does, with the loss's own figures."""
 
-    def __init__(self, loss: LSRLoss, folder: Path, show: OnLog) -> None:
-        self.loss, self.file, self.show = loss, folder / LOG, show
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """What was logged after the checkpoint comes again."""
-        if state.is_world_process_zero:
-            old = self.file.read_text(encoding="utf-8").splitlines() if self.file.is_file() else []
-            kept = [line for line in old if state.global_step and _step(line) <= state.global_step]
-            self.file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    def __init__(self, loss: LSRLoss, log: RunLog) -> None:
+        self.loss, self.log = loss, log
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        if not state.is_world_process_zero or not logs:
-            return
-        figures = {name: value for name, value in logs.items() if isinstance(value, int | float)}
+        figures = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         if "loss" in figures:
-            figures |= self.loss.figures
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **figures}) + "\n")
-        self.show(state.global_step, state.max_steps, figures)
-
-
-def _step(line: str) -> float:
-    """Of a line of the log; a line that was cut off comes after everything."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+            figures |= self.loss.take_figures()
+        if figures:
+            self.log.training(state.global_step, state.max_steps, figures)
 
 
 def latest(folder: Path) -> Path | None:
     """The last whole checkpoint of a run, or None."""
     whole = [state.parent for state in folder.glob(f"checkpoint-*/{LOSS_STATE}")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=step_of, default=None)
+
+
+def step_of(found: Path) -> int:
+    """The step after which a checkpoint was written."""
+    return int(found.name.rpartition("-")[2])
 
 
 def _state(loss: LSRLoss) -> dict[str, torch.Tensor]:

@@ -23,6 +23,8 @@ pipeline_tag: feature-extraction
 
 {kind}, trained by opensearch-lsr {version} (`opensearch-lsr train`, seed {seed}; the whole recipe is below).
 
+Backbone: {backbone}
+
 ```python
 from sentence_transformers import SparseEncoder
 
@@ -82,16 +84,22 @@ def write(
         kind=_kind(recipe, "LexicalPrior" in modules),
         version=version("opensearch-lsr"),
         seed=recipe.seed,
+        backbone=_name(recipe.model.backbone),
         trust=", trust_remote_code=True" if {"LexicalPrior", "Logs"} & set(modules) else "",
         queries=len(data.queries),
         documents=len(data.documents),
         rows=len(data.rows),
-        data="\n".join(f"- {Path(source).name if Path(source).is_absolute() else source}" for source in sources),
+        data="\n".join(f"- {_name(source)}" for source in sources),
         notes=recipe.notes.strip(),
         figures=_table(figures),
         recipe=recipe_text.strip(),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _name(source: str) -> str:
+    """A folder's or file's own, without the machine's path; a Hub name as it is."""
+    return Path(source).name if Path(source).is_absolute() else source
 
 
 def _kind(recipe: Recipe, prior: bool) -> str:

@@ -6,11 +6,10 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from opensearch_lsr.data import beir, training_set
+from opensearch_lsr.data import beir, documents, training_set
 from opensearch_lsr.data.pseudo_queries import corpus_pseudo_queries
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import InputError, needs_extra
-from opensearch_lsr.training import evaluation
 from opensearch_lsr.training.recipe import Recipe
 
 with needs_extra("train", "training"):
@@ -74,7 +73,7 @@ def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> Non
     unseen = _judged_elsewhere(corpus if corpus.is_dir() else corpus.parent, recipe.data.split)
     sources = [
         {"_id": identifier, "title": title, "text": text}
-        for identifier, title, text in evaluation.documents_of(corpus)
+        for identifier, title, text in documents.read_titled(corpus)
         if identifier not in unseen
     ]
     if recipe.data.pseudo_documents and len(sources) > recipe.data.pseudo_documents:

@@ -14,7 +14,7 @@ Worked example, one document of two positions, one token ``E = [2]``, bias 1: ``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -119,6 +119,13 @@ def install(model: SparseEncoder) -> SparseEncoder:
                 found += 1
     if not found:
         raise CheckpointError("the model has no masked LM followed by SpladePooling, which the arg-max head replaces")
+    return model
+
+
+def install_where_it_fits(model: SparseEncoder) -> SparseEncoder:
+    """:func:`install`; a model that has another head (sum pooling, a decoder without bias) keeps it."""
+    with suppress(CheckpointError):
+        install(model)
     return model
 
 

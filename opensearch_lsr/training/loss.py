@@ -61,7 +61,8 @@ class LSRLoss(torch.nn.Module):
         self.candidates = candidates
         self.known = {query: frozenset(found) for query, found in (known or {}).items() if len(found) > 1}
         self.step = 0  # of the optimiser; the trainer's callback sets it
-        self.figures: dict[str, float] = {}  # what is worth watching, of the last batch
+        self._watched: dict[str, torch.Tensor] = {}  # sums of what is worth watching, over the batches not taken yet
+        self._batches = 0
 
     def forward(self, features: Sequence[dict[str, Any]], labels: torch.Tensor) -> dict[str, torch.Tensor]:
         """Score a batch.
@@ -134,11 +135,24 @@ class LSRLoss(torch.nn.Module):
     ) -> None:
         hidden = student.masked_fill(~mask, -torch.inf)
         best = hidden.argmax(dim=1)
-        self.figures = {
-            "active_dims": float((documents > 0).sum(dim=1).float().mean()),
-            "query_active_dims": float((queries > 0).sum(dim=1).float().mean()),
-            "positive_first": float((best == positive).float().mean()),
+        found = {
+            "active_dims": (documents > 0).sum(dim=1).float().mean(),
+            "query_active_dims": (queries > 0).sum(dim=1).float().mean(),
+            "positive_first": (best == positive).float().mean(),
         }
         if target is not None:
             agreed = best == target.nan_to_num(-torch.inf).masked_fill(~mask, -torch.inf).argmax(dim=1)
-            self.figures["teacher_agreement"] = float(agreed.float().mean())
+            found["teacher_agreement"] = agreed.float().mean()
+        self._watched = {name: self._watched.get(name, 0) + value for name, value in found.items()}
+        self._batches += 1
+
+    def take_figures(self) -> dict[str, float]:
+        """Means over the batches since the last call: active dims, and shares of queries.
+
+        Returns:
+            ``active_dims`` and ``query_active_dims`` in tokens; ``positive_first``, the share of queries that rank
+            their own document first; and ``teacher_agreement``, that of those that rank the teacher's first first.
+        """
+        means = {name: float(total) / self._batches for name, total in self._watched.items()}
+        self._watched, self._batches = {}, 0
+        return means

@@ -65,20 +65,9 @@ def build(asked: recipe.Model) -> SparseEncoder:
     return model
 
 
-def has_head(backbone: str) -> bool:
-    """Whether a backbone brings a masked-LM head: all of its weights, whatever its config says.
-
-    Raises:
-        CheckpointError: when it cannot be opened.
-    """
-    folder = checkpoint.find(backbone)
-    if _is_encoder(folder):
-        return True
-    with checkpoint.one_line(folder), checkpoint.no_bars():
-        _, report = AutoModelForMaskedLM.from_pretrained(
-            folder, output_loading_info=True, dtype=torch.float32, use_safetensors=True
-        )
-    return len(report["missing_keys"]) == 0
+def has_new_head(encoder: SparseEncoder) -> bool:
+    """Whether :func:`build` made the masked-LM head, for a backbone that brings none: its outputs mean nothing yet."""
+    return getattr(checkpoint.document_modules(encoder)[0], "has_new_head", False)
 
 
 def table(name: str, tokenizer: Any) -> torch.Tensor:
@@ -108,8 +97,7 @@ def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | No
     """The document side, and the query table that the backbone has."""
     folder = checkpoint.find(asked.backbone)
     if not _is_encoder(folder):
-        transformer = _transformer(folder, asked.layers, has_head(asked.backbone))
-        return [transformer, *_pooling(2 if asked.logs is None else asked.logs)], None
+        return [_transformer(folder, asked.layers), *_pooling(2 if asked.logs is None else asked.logs)], None
     if asked.layers is not None:
         raise InputError(f"model.layers: {folder.name} is a whole encoder; layers are cut when it is first made")
     encoder = checkpoint.load(folder)
@@ -149,9 +137,13 @@ def _check_length(transformer: Transformer, length: int) -> None:
         raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens")
 
 
-def _transformer(folder: Path, layers: int | None, has_head: bool) -> Transformer:
-    """A masked LM in a Transformer module; where the backbone lacks the head, a new one."""
+def _transformer(folder: Path, layers: int | None) -> Transformer:
+    """A masked LM in a Transformer module; a new head where weights of it are missing, whatever the config says."""
     with checkpoint.one_line(folder), checkpoint.no_bars():
+        # Opened twice: Transformer does not hand on what was missing.
+        report = AutoModelForMaskedLM.from_pretrained(
+            folder, output_loading_info=True, dtype=torch.float32, use_safetensors=True
+        )[1]
         config = AutoConfig.from_pretrained(folder)
         transformer = Transformer(
             str(folder),
@@ -159,8 +151,9 @@ def _transformer(folder: Path, layers: int | None, has_head: bool) -> Transforme
             config_kwargs={"num_hidden_layers": layers or config.num_hidden_layers},
             model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
-    if not has_head:
+    if report["missing_keys"]:
         _new_head(transformer.auto_model)
+        transformer.has_new_head = True
     _silence(transformer)
     return transformer
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from opensearch_lsr import bundle
 from opensearch_lsr.data.training_set import Row, TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
+from opensearch_lsr.training.bm25 import BM25
 
 with needs_extra("train", "mining negatives"):
     import numpy as np
@@ -34,36 +35,23 @@ class Searcher(Protocol):
 
 
 class BM25Searcher:
-    """BM25 as Lucene computes it (k1 1.2, b 0.75), English stop words and Snowball stems.
+    """:class:`opensearch_lsr.training.bm25.BM25` with k1 1.2 and b 0.75.
 
     Args:
         documents: their texts.
 
     Raises:
-        MissingExtraError: when bm25s or PyStemmer is not installed.
         InputError: when the documents hold no word but stop words.
     """
 
     def __init__(self, documents: Sequence[str]) -> None:
-        with needs_extra("train", "mining with BM25"):
-            import bm25s
-            import Stemmer
-        stemmer = Stemmer.Stemmer("english")
-        self._tokenize: Callable[..., Any] = lambda texts, **options: bm25s.tokenize(
-            list(texts), stopwords="en", stemmer=stemmer, show_progress=False, **options
-        )
-        tokens = self._tokenize(documents)
-        if not any(tokens.ids):
+        self._index = BM25(documents)
+        if not self._index.documents.nnz:
             raise InputError("the documents hold no words that BM25 could find; mine with an encoder instead")
-        self._size = len(documents)
-        self._index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-        self._index.index(tokens, show_progress=False)
+        self._columns = self._index.documents.T.tocsr()  # [terms, D]
 
     def scores(self, queries: Sequence[str]) -> Scores:
-        found: Scores = np.zeros((len(queries), self._size), dtype=np.float32)
-        for row, words in zip(found, self._tokenize(queries, return_ids=False), strict=True):
-            if words:  # a query of stop words finds nothing
-                row[:] = self._index.get_scores(words)
+        found: Scores = (self._index.queries(queries) @ self._columns).toarray().astype(np.float32)
         return found
 
 
@@ -207,9 +195,11 @@ def _checkpoint(name: str | Path) -> tuple[_Encode, _Encode]:
             f"{folder}: neither a bundle (lsr.json) nor a sentence-transformers SparseEncoder (modules.json); "
             "make a bundle of it first: opensearch-lsr export"
         )
-    from opensearch_lsr.training import checkpoint  # torch, which BM25 does without
+    from sentence_transformers.util import get_device_name  # torch, which BM25 does without
 
-    model = checkpoint.load(checkpoint.find(name))
+    from opensearch_lsr.training import checkpoint, head
+
+    model = head.install_where_it_fits(checkpoint.load(checkpoint.find(name))).to(get_device_name())
 
     def with_method(method: Callable[..., Any]) -> _Encode:
         def encode(texts: Sequence[str]) -> Any:

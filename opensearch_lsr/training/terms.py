@@ -67,9 +67,9 @@ def _teacher(asked: Teacher, recipe: Recipe, data: TrainingSet, cache: Path, on_
         return PrecomputedTeacher(data.rows)
     if not asked.model:
         raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")
-    prepare = DenseTeacher.prepare if asked.kind == "dense" else SparseTeacher.prepare
+    teacher = DenseTeacher if asked.kind == "dense" else SparseTeacher
     length = recipe.training.train_length or recipe.model.max_length  # a teacher reads what its student reads
-    return prepare(asked.model, data.queries, data.documents, cache, max_length=length, on_progress=on_progress)
+    return teacher.prepare(asked.model, data.queries, data.documents, cache, max_length=length, on_progress=on_progress)
 
 
 def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None, data: TrainingSet) -> LSRLoss:

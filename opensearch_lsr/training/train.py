@@ -19,25 +19,24 @@ from opensearch_lsr.training import (
     callbacks,
     card,
     checkpoint,
-    evaluation,
+    dev_splits,
     examples,
     model,
     terms,
 )
+from opensearch_lsr.training.kept_plan import KeptPlan
 from opensearch_lsr.training.recipe import Recipe
+from opensearch_lsr.training.run_log import OnLog, RunLog
 
 with needs_extra("train", "training"):
     import numpy as np
     import torch
     from accelerate import PartialState
-    from datasets import Dataset
     from sentence_transformers import SparseEncoder, SparseEncoderTrainer, SparseEncoderTrainingArguments
-    from sentence_transformers.base.sampler import DefaultBatchSampler
-    from torch.utils.data import SequentialSampler
     from transformers import set_seed
     from transformers.trainer_callback import PrinterCallback
 
-RUN = "run"  # beside the checkpoint: the recipe, the log, checkpoints to resume from, teachers' scores
+RUN = "run"  # beside the checkpoint: the recipe, the plan, the log, checkpoints to resume from, teachers' scores
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Trained:
     figures: dict[str, float]
 
 
+@checkpoint.no_bars()  # the log says how far it is
 def train(
     recipe: Recipe,
     output: Path,
@@ -55,7 +55,7 @@ def train(
     resume: bool = False,
     on_step: Callable[[str], object] = lambda step: None,
     on_progress: terms.OnProgress = lambda what, done, total: None,
-    on_log: callbacks.OnLog = lambda step, steps, figures: None,
+    on_log: OnLog = lambda step, steps, figures: None,
 ) -> Trained:
     """Train an encoder.
 
@@ -66,7 +66,8 @@ def train(
             that was never interrupted.
         on_step: called with a line about each part of the work.
         on_progress: called with what is being done, how much of it is, and of how much: teachers' texts.
-        on_log: called with step, steps and figures: loss terms, active dims, agreement with the teacher, dev splits.
+        on_log: called with step, steps and figures, means since the last call: loss terms, active dims, agreement with
+            the teacher; or those of the dev splits.
 
     Raises:
         InputError: for data, a recipe or an output folder that cannot be used.
@@ -78,27 +79,31 @@ def train(
     with process.main_process_first():
         run = _prepare(recipe, output, resume)
     set_seed(recipe.seed)
-    dev = evaluation.evaluator(recipe.evaluation, recipe.seed)
+    dev = dev_splits.evaluator(recipe.evaluation, recipe.seed, recipe.model.max_length)
     on_step("reading data")
     data = examples.gather(recipe, on_step)
+    kept = KeptPlan(run, data, _processes())
+    rows = kept.load() if resume else None  # before hours of teachers on what may be other data
     on_step(f"asking {len(recipe.teachers)} teachers")
     with process.main_process_first():
         teacher, vectors = terms.teachers(recipe, data, run / "teachers", on_progress)
-    on_step(f"drawing {recipe.training.steps:,} batches from {len(data.documents):,} documents")
-    if vectors is None and recipe.batches.random_share < 1:
-        vectors = examples.topics(data, recipe.seed)
-    rows = batches.plan(
-        batches.examples(data), recipe.batches, recipe.training.steps * _processes(), recipe.seed, vectors
-    )
+    if rows is None:
+        on_step(f"drawing {recipe.training.steps:,} batches from {len(data.documents):,} documents")
+        rows = _draw(recipe, data, vectors)
+        if process.is_main_process:
+            kept.save(rows)
     on_step(f"building the encoder from {recipe.model.backbone}")
     set_seed(recipe.seed)  # again: a teacher that is opened draws numbers, one that is cached does not
     encoder = model.build(recipe.model).to("cuda" if torch.cuda.is_available() else "cpu")
+    last = callbacks.latest(run)
+    log = RunLog(run, on_log, callbacks.step_of(last) if last else 0) if process.is_main_process else None
     asked = recipe.adaptation
-    wanted = not model.has_head(recipe.model.backbone) if asked.steps is None else asked.steps > 0
-    if wanted and callbacks.latest(run) is None:
+    wanted = model.has_new_head(encoder) if asked.steps is None else asked.steps > 0
+    if wanted and last is None:
         on_step("adapting the masked-LM head")
-        adaptation.adapt(encoder, data.documents, recipe.adaptation, recipe.seed, recipe.training.bf16, on_log)
-    figures = _optimise(recipe, encoder, data, rows, teacher, dev, run, on_step, on_log)
+        on_adaptation: OnLog = log.adaptation if log else lambda step, steps, figures: None
+        adaptation.adapt(encoder, data.documents, asked, recipe.seed, recipe.training.bf16, on_adaptation)
+    figures = _optimise(recipe, encoder, data, rows, teacher, dev, run, last, on_step, log)
     if not process.is_main_process:
         return Trained(output, figures)
     on_step(f"writing {output}")
@@ -127,6 +132,14 @@ def _prepare(recipe: Recipe, output: Path, resume: bool) -> Path:
     return run
 
 
+def _draw(recipe: Recipe, data: TrainingSet, vectors: np.ndarray | None) -> np.ndarray:
+    """Batches for every process, topical ones by a teacher's vectors or by words."""
+    if vectors is None and recipe.batches.random_share < 1:
+        vectors = examples.topics(data, recipe.seed)
+    steps = recipe.training.steps * _processes()
+    return batches.plan(batches.examples(data), recipe.batches, steps, recipe.seed, vectors)
+
+
 def _optimise(
     recipe: Recipe,
     encoder: SparseEncoder,
@@ -135,14 +148,14 @@ def _optimise(
     teacher: Any,
     dev: Any,
     run: Path,
+    last: Path | None,
     on_step: Callable[[str], object],
-    on_log: callbacks.OnLog,
+    log: RunLog | None,
 ) -> dict[str, float]:
     shape, plan = recipe.batches, recipe.training
     loss = terms.loss(recipe, encoder, teacher, data)
-    last = callbacks.latest(run)
     arguments = _arguments(recipe, encoder, run, dev is not None and plan.evaluate_every > 0)
-    watch = [callbacks.LossClock(loss, last), callbacks.Log(loss, run, on_log)]
+    watch = [callbacks.LossClock(loss, last), *([callbacks.Log(loss, log)] if log else [])]
     table = checkpoint.query_table(encoder)
     if table is not None and recipe.model.learn_query_weights:
         watch.append(callbacks.NonNegativeTable(table))
@@ -155,7 +168,7 @@ def _optimise(
     trainer = _Trainer(
         model=encoder,
         args=arguments,
-        train_dataset=_dataset(data, rows, shape.queries),
+        train_dataset=batches.dataset(data, rows, shape.queries),
         loss=loss,
         evaluator=dev,
         callbacks=watch,
@@ -173,27 +186,6 @@ class _Trainer(SparseEncoderTrainer):  # type: ignore[misc]
         """None: it encodes samples of the data set before training; the card is ours."""
 
 
-def _dataset(data: TrainingSet, rows: np.ndarray, queries: int) -> Dataset:
-    """Columns of text, query columns first, and their indices as labels; texts are looked up as they are asked for."""
-    names = [f"query_{n + 1}" for n in range(queries)]
-    names += [f"document_{n + 1}" for n in range(rows.shape[1] - queries)]
-
-    def look_up(block: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        columns = np.array(block["label"]).T
-        found: dict[str, list[Any]] = {
-            name: [(data.queries if place < queries else data.documents)[index] for index in columns[place]]
-            for place, name in enumerate(names)
-        }
-        return {**found, "label": block["label"]}
-
-    return Dataset.from_dict({"label": rows.tolist()}).with_transform(look_up)
-
-
-def _in_order(dataset: Dataset, batch_size: int, drop_last: bool, **options: Any) -> DefaultBatchSampler:
-    """The plan is drawn already."""
-    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **options)
-
-
 def _arguments(recipe: Recipe, encoder: SparseEncoder, run: Path, evaluate: bool) -> SparseEncoderTrainingArguments:
     plan, shape = recipe.training, recipe.batches
     return SparseEncoderTrainingArguments(
@@ -207,7 +199,7 @@ def _arguments(recipe: Recipe, encoder: SparseEncoder, run: Path, evaluate: bool
         seed=recipe.seed,
         data_seed=recipe.seed,
         use_cpu=not torch.cuda.is_available(),
-        batch_sampler=_in_order,
+        batch_sampler=batches.in_order,
         router_mapping=_routes(recipe),
         learning_rate_mapping=terms.learning_rates(recipe, encoder),
         save_strategy="steps",

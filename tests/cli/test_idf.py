@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import DEFAULT, Bundle, load_tokenizer, special_tokens
-from opensearch_lsr.cli.idf import PRIOR_DOCUMENTS, idf
+from opensearch_lsr.cli.idf import idf
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.errors import BundleError, InputError
 
@@ -63,13 +63,10 @@ def test_only_the_fields_asked_for(corpus: Path, tmp_path: Path) -> None:
     assert summary["lightest"] == summary["heaviest"] == {"dog": pytest.approx(lucene(1, 1))}
 
 
-def test_smoothed_as_if_counted_over_more_documents(corpus: Path, tmp_path: Path) -> None:
+def test_smoothed_with_a_folder_or_a_table(corpus: Path, tmp_path: Path) -> None:
     prior = token_weights.load(DEFAULT / "idf.json")
-    expected = {}
-    for token, frequency in {"the": 2, "oven": 0}.items():
-        own = (frequency + 0.5) / (3 + 1)
-        share = (3 * own + PRIOR_DOCUMENTS * math.exp(-prior[token])) / (3 + PRIOR_DOCUMENTS)
-        expected[token] = -math.log(share)
+    own = {"the": lucene(2, 3), "oven": lucene(0, 3)}
+    expected = token_weights.smoothed(own, 3, prior, [])
     for given in (DEFAULT, DEFAULT / "idf.json"):
         assert run(corpus, "-o", tmp_path / "idf.json", "--smooth-with", given).exit_code == 0
         weights = token_weights.load(tmp_path / "idf.json")

@@ -58,6 +58,26 @@ def test_a_run(recipe: Path, tmp_path: Path) -> None:
     assert (out / "modules.json").is_file()
     lines = [json.loads(line) for line in (out / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "loss" in line] == [2, 4]
+    shown = [line.split() for line in result.stderr.splitlines() if line.startswith("  ")]
+    assert [line[0] for line in shown] == ["2/4", "4/4"]
+    names = ["loss", "InfoNCE", "regularizer", "active_dims", "query_active_dims", "positive_first"]
+    for line, logged in zip(shown, [line for line in lines if "loss" in line], strict=True):
+        assert line[1::2] == names
+        assert [float(value) for value in line[2::2]] == pytest.approx([logged[name] for name in names], rel=1e-3)
+    assert "training for 4 steps …" in result.stderr.splitlines()
+
+
+def test_adaptation_and_dev_splits_are_shown(recipe: Path, tmp_path: Path) -> None:
+    result = run(
+        recipe,
+        *("-o", tmp_path / "out", "--set", "training.evaluate_every=4", "--set", "adaptation.steps=3"),
+        *("--set", f"evaluation=[{{ folder = '{SAMPLE}', split = 'test', documents = 40, queries = 10 }}]"),
+    )
+    shown = [line.split() for line in result.stderr.splitlines() if line.startswith("  ")]
+    assert [line[0] for line in shown] == ["3/3", "2/4", "4/4", "4/4"]
+    assert shown[0][1] == "adaptation_loss"
+    split = [f"handbook-test_{name}" for name in ("dot_ndcg@10", "query_active_dims", "corpus_active_dims")]
+    assert shown[-1][1::2] == split
 
 
 def test_set_and_json_with_a_dev_split(recipe: Path, tmp_path: Path) -> None:

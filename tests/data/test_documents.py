@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opensearch_lsr.data import beir
-from opensearch_lsr.data.documents import Document, Reject, read, text_of
+from opensearch_lsr.data.documents import Document, Reject, read, read_all, read_titled, text_of
 from opensearch_lsr.errors import InputError
 
 FIELDS = ["title", "text"]
@@ -34,6 +34,15 @@ def test_plain_and_compressed(tmp_path: Path, name: str) -> None:
         Document("2", {"id": 2, "text": "c"}, f"{path}:3"),
     ]
     assert list(read(str(tmp_path), FIELDS)) == found  # a BEIR folder
+
+
+def test_a_corpus_of_which_no_line_may_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "corpus.jsonl", {"_id": 1, "title": " a ", "text": "b", "n": 3}, {"_id": "2", "text": ""})
+    assert list(read_titled(tmp_path)) == list(read_titled(Path(path))) == [("1", "a", "b"), ("2", "", "")]
+    assert [document.source.get("n") for document in read_all(path, FIELDS)] == [3, None]
+    write(tmp_path / "corpus.jsonl", {"_id": "1", "text": "a"}, "[]")
+    with pytest.raises(InputError, match="corpus.jsonl:2: holds list, not an object; correct the line or leave it out"):
+        list(read_titled(tmp_path))
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,7 @@ def test_the_card(exported: Callable[..., Bundle]) -> None:
     assert "# router-log1p-relu" in card
     assert "largest difference, int8 and float32" in card
     assert "not stated by the checkpoint" in card
+    assert "backbone" not in card  # nor that
 
 
 def test_equal_checkpoints_give_equal_fingerprints(

@@ -10,10 +10,9 @@ import torch
 from sentence_transformers import SparseEncoder
 
 from opensearch_lsr.cli.quickstart import SAMPLE
-from opensearch_lsr.data import training_set
+from opensearch_lsr.data import documents, training_set
 from opensearch_lsr.training import checkpoint, model
 from opensearch_lsr.training.adaptation import adapt
-from opensearch_lsr.training.evaluation import documents_of
 from opensearch_lsr.training.recipe import Adaptation, Model, Recipe
 from opensearch_lsr.training.train import train
 
@@ -28,7 +27,7 @@ def fresh(headless: Path) -> SparseEncoder:
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return [text for _, _, text in documents_of(SAMPLE)]
+    return [text for _, _, text in documents.read_titled(SAMPLE)]
 
 
 @pytest.fixture(scope="module")

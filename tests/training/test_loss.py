@@ -177,7 +177,7 @@ def test_figures() -> None:
     teacher = Scores({(7, 3): 2.0, (7, 4): 1.0, (8, 4): 5.0})  # (8, 3) is unknown: never the teacher's best
     loss = make(teacher=teacher, objectives=[(1.0, KLDistillation())])
     loss(columns([ONE, BOTH], [BOTH, ONE]), torch.tensor([[7, 3], [8, 4]]))
-    assert loss.figures == {
+    assert loss.take_figures() == {
         "active_dims": 1.5,
         "query_active_dims": 1.5,
         "positive_first": 0.5,
@@ -185,8 +185,18 @@ def test_figures() -> None:
     }
     loss = make(teacher=None)
     loss(columns([ONE, TWO], [ONE, TWO]), torch.tensor([[7, 3], [8, 4]]))
-    assert loss.figures["positive_first"] == 1.0
-    assert "teacher_agreement" not in loss.figures
+    assert loss.take_figures() == {"active_dims": 1.0, "query_active_dims": 1.0, "positive_first": 1.0}
+
+
+def test_figures_are_means_since_they_were_taken() -> None:
+    loss, labels = make(), torch.tensor([[7, 3], [8, 4]])
+    loss(columns([ONE, TWO], [ONE, TWO]), labels)
+    loss(columns([ONE, TWO], [BOTH, BOTH]), labels)
+    loss(columns([ONE, TWO], [TWO, ONE]), labels)
+    assert loss.take_figures()["active_dims"] == pytest.approx((1 + 2 + 1) / 3)
+    assert loss.take_figures() == {}
+    loss(columns([ONE, TWO], [BOTH, BOTH]), labels)
+    assert loss.take_figures()["active_dims"] == 2
 
 
 def test_pairs_that_are_no_candidates_win_no_figure() -> None:
@@ -195,7 +205,7 @@ def test_pairs_that_are_no_candidates_win_no_figure() -> None:
     for candidates, first in (("batch", 0.5), ("own", 1.0)):
         loss = make(candidates=candidates)
         loss(*batch)
-        assert loss.figures["positive_first"] == first
+        assert loss.take_figures()["positive_first"] == first
 
 
 def test_the_sum_of_the_terms_has_the_gradient_of_the_total() -> None:

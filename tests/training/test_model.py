@@ -118,17 +118,20 @@ def test_gone_on_with_keeps_table_and_activation(masked_lm: Path, tmp_path: Path
     torch.testing.assert_close(encode(other), encode(first).log1p())
 
 
-def test_has_head(masked_lm: Path, headless: Path, checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
-    """What the weights say, not the config's architectures."""
-    assert model.has_head(str(masked_lm))
-    assert model.has_head(str(checkpoint_folder("router")))
-    assert not model.has_head(str(headless))
+def test_has_new_head(masked_lm: Path, headless: Path, checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
+    """What the weights say, not the config's architectures; saved, it is new no longer."""
+    made = build(headless)
+    assert model.has_new_head(made)
+    checkpoint.save(made, tmp_path / "made")
+    for backbone in (masked_lm, checkpoint_folder("router"), tmp_path / "made"):
+        assert not model.has_new_head(build(backbone))
     renamed = tmp_path / "renamed"
     shutil.copytree(masked_lm, renamed)
     config = json.loads((renamed / "config.json").read_text())
     (renamed / "config.json").write_text(json.dumps({**config, "architectures": ["BertForPreTraining"]}))
-    assert model.has_head(str(renamed))
-    torch.testing.assert_close(encode(build(renamed)), encode(build(masked_lm)))
+    again = build(renamed)
+    assert not model.has_new_head(again)
+    torch.testing.assert_close(encode(again), encode(build(masked_lm)))
 
 
 @pytest.mark.parametrize("logs", [1, 2, 3, 4])

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from tiny_checkpoint import make_idf, make_tokenizer
 
 from opensearch_lsr.errors import InputError
-from opensearch_lsr.training import callbacks, checkpoint, model, recipe_file
+from opensearch_lsr.training import callbacks, checkpoint, model, recipe_file, run_log
 from opensearch_lsr.training.recipe import Adaptation, Prior, Recipe, Regularizer
 from opensearch_lsr.training.train import RUN, train
 
@@ -26,7 +26,7 @@ Make = Callable[..., Recipe]
 PLAN = {"steps": 8, "checkpoint_every": 3, "log_every": 1, "warmup": 2, "learning_rate": 1e-2}
 
 
-def interrupt(at: int) -> callbacks.OnLog:
+def interrupt(at: int) -> run_log.OnLog:
     """Ends the run in the middle of a step, as ^C does."""
 
     def on_log(step: int, steps: int, figures: dict[str, float]) -> None:
@@ -48,9 +48,12 @@ def assert_equal(one: Path, other: Path) -> None:
     assert not [name for name, value in expected.items() if not torch.equal(given[name], value)]
 
 
-def losses(folder: Path) -> dict[int, float]:
-    lines = [json.loads(line) for line in (folder / RUN / callbacks.LOG).read_text().splitlines()]
-    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+def log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / RUN / run_log.FILE).read_text().splitlines()]
+
+
+def losses(folder: Path) -> dict[float, float]:
+    return {line["step"]: line["loss"] for line in log(folder) if "loss" in line}
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,7 @@ def test_interrupted_before_the_first_checkpoint_after_adaptation(
         train(recipe, tmp_path / "out", on_log=interrupt(at=2))
     train(recipe, tmp_path / "out", resume=True)
     assert_equal(tmp_path / "whole", tmp_path / "out")
+    assert [line.get("adaptation_step") for line in log(tmp_path / "out")[:2]] == [4, None]  # once, though done twice
 
 
 def test_adapted_and_resumed(tiny_recipe: Make, headless: Path, tmp_path: Path) -> None:
@@ -158,6 +162,10 @@ def test_adapted_and_resumed(tiny_recipe: Make, headless: Path, tmp_path: Path) 
     seen: list[dict[str, float]] = []
     train(recipe, tmp_path / "out", resume=True, on_log=lambda step, steps, figures: seen.append(figures))
     assert not [figures for figures in seen if "adaptation_loss" in figures]
+    first, *rest = log(tmp_path / "out")
+    assert first == {"adaptation_step": 4, "adaptation_loss": first["adaptation_loss"]}
+    assert not [line for line in rest if "adaptation_step" in line]
+    assert first == log(tmp_path / "whole")[0]
     assert_equal(tmp_path / "whole", tmp_path / "out")
 
 
@@ -172,13 +180,15 @@ def test_a_finished_run_resumed_is_the_same(recipe: Recipe, whole: Path, tmp_pat
     assert (out / "README.md").read_text() == (whole / "README.md").read_text()
 
 
-def test_refusals(recipe: Recipe, whole: Path, tmp_path: Path) -> None:
-    def message(recipe: Recipe, output: Path, **options: Any) -> str:
-        with pytest.raises(InputError) as raised:
-            train(recipe, output, **options)
-        assert "\n" not in str(raised.value)
-        return str(raised.value)
+def message(recipe: Recipe, output: Path, **options: Any) -> str:
+    """Of the error that a run ends with."""
+    with pytest.raises(InputError) as raised:
+        train(recipe, output, **options)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
+
+def test_refusals(recipe: Recipe, whole: Path, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing"
     assert message(recipe, nothing, resume=True) == f"{nothing}: holds no run to resume; leave --resume out"
     assert not nothing.exists()

@@ -10,7 +10,8 @@ import pytest
 import Stemmer
 import torch
 
-from opensearch_lsr.training.teachers.bm25 import BM25Teacher, tokenize
+from opensearch_lsr.training.bm25 import tokenize
+from opensearch_lsr.training.teachers.bm25 import BM25Teacher
 
 DOCUMENTS = [
     "The kitchen tap leaks: a leaking tap drips all night.",

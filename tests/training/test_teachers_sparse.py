@@ -10,7 +10,9 @@ import pytest
 import scipy.sparse
 import torch
 from sentence_transformers import SparseEncoder
+from sentence_transformers.sparse_encoder.modules import SpladePooling
 
+from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.teachers import kept
 from opensearch_lsr.training.teachers.sparse import SparseTeacher
 
@@ -42,6 +44,25 @@ def test_scores_are_the_models_dot_products(
     torch.testing.assert_close(got, expected, rtol=0.03, atol=0.3)  # bfloat16 on the way
     assert torch.equal(teacher.scores([1, 0], [4, 4, 0]), got[[1, 0]][:, [4, 4, 0]])
     assert teacher.scores([0], [0]).shape == (1, 1)
+
+
+def test_the_arg_max_head_where_it_fits(
+    checkpoint_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors without sentence-transformers' pooling of all logits; a model that sums over positions keeps that."""
+    summing = checkpoint.load(checkpoint_folder("siamese"))
+    summing[1].pooling_strategy = "sum"
+    checkpoint.save(summing, tmp_path / "sum")
+    expected = summing.encode_query(QUERIES).to_dense() @ summing.encode_document(DOCUMENTS).to_dense().T
+    teacher = SparseTeacher.prepare(tmp_path / "sum", QUERIES, DOCUMENTS, tmp_path, "cpu")
+    torch.testing.assert_close(everything(teacher), expected, rtol=0.03, atol=0.3)
+
+    def refuse(*arguments: Any) -> Any:
+        raise AssertionError("all logits were built")
+
+    monkeypatch.setattr(SpladePooling, "forward", refuse)
+    teacher = SparseTeacher.prepare(checkpoint_folder("siamese"), QUERIES, DOCUMENTS, tmp_path, "cpu")
+    assert everything(teacher).max() > 5
 
 
 def test_an_inference_free_query_weighs_each_of_its_tokens_once(

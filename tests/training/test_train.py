@@ -15,8 +15,8 @@ from tiny_checkpoint import WORDS
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError
-from opensearch_lsr.training import callbacks, card, checkpoint, examples, recipe_file
-from opensearch_lsr.training.recipe import Adaptation, Data, Evaluation, Objective, Recipe, Regularizer, Teacher
+from opensearch_lsr.training import card, checkpoint, examples, recipe_file, run_log
+from opensearch_lsr.training.recipe import Adaptation, Data, Evaluation, Model, Objective, Recipe, Regularizer, Teacher
 from opensearch_lsr.training.train import RUN, Trained, train
 
 Make = Callable[..., Recipe]
@@ -24,7 +24,7 @@ MEASURES = ("ndcg@10", "mrr@10", "recall@100", "query_active_dims", "corpus_acti
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / RUN / callbacks.LOG).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / RUN / run_log.FILE).read_text().splitlines()]
 
 
 def course(folder: Path, figure: str) -> list[float]:
@@ -83,7 +83,14 @@ def distilled(tiny_recipe: Make, headless: Path, tmp_path_factory: pytest.TempPa
     recipe = tiny_recipe(
         model={"backbone": str(headless), "logs": 1},
         adaptation=Adaptation(steps=0),
-        training={"steps": 24, "learning_rate": 3e-3, "log_every": 1, "evaluate_every": 12, "dropout": 0.0},
+        training={
+            "steps": 24,
+            "learning_rate": 3e-3,
+            "log_every": 1,
+            "evaluate_every": 12,
+            "dropout": 0.0,
+            "train_length": 6,  # which cuts the dev split's documents, and none of the data
+        },
         batches={"documents": 3, "candidates": "own"},
         teachers=(Teacher("scores"),),
         objectives=(Objective("margin_mse", 0.1), Objective("kl")),
@@ -126,7 +133,8 @@ def test_dev_figures(distilled: tuple[Recipe, Trained]) -> None:
     evaluated = [line for line in log(trained.path) if any("ndcg" in name for name in line)]
     assert [line["step"] for line in evaluated] == [12, 24]
     last = {name.removeprefix("eval_"): value for name, value in evaluated[-1].items()}
-    assert last["handbook-test_dot_ndcg@10"] == pytest.approx(trained.figures["handbook-test_dot_ndcg@10"])
+    for name in ("handbook-test_dot_ndcg@10", "handbook-test_corpus_active_dims"):  # at max_length, not train_length
+        assert last[name] == pytest.approx(trained.figures[name])
 
 
 def test_card(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
@@ -138,6 +146,7 @@ def test_card(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
     assert "seed 3" in text
     assert "in 96 rows:\n\n- scored.jsonl\n" in text
     assert "Trained on nothing real." in text
+    assert "\nBackbone: headless\n" in text
     assert f"| handbook-test_dot_ndcg@10 | {trained.figures['handbook-test_dot_ndcg@10']:.4f} |" in text
     assert "trust_remote_code" not in text
     assert str(Path(recipe.model.backbone).parent) not in text
@@ -150,9 +159,12 @@ def test_card(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
     assert (again.batches, again.teachers) == (recipe.batches, recipe.teachers)
 
 
-def test_card_names_the_owner_of_hub_data(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
-    card.write(tmp_path, replace(distilled[0], data=Data(hub=("owner/pairs",))), "", TrainingSet(), {})
-    assert "- owner/pairs\n" in (tmp_path / "README.md").read_text()
+def test_card_names_the_owner_of_hub_data_and_backbone(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
+    recipe = replace(distilled[0], data=Data(hub=("owner/pairs",)), model=Model("owner/backbone"))
+    card.write(tmp_path, recipe, "", TrainingSet(), {})
+    text = (tmp_path / "README.md").read_text()
+    assert "- owner/pairs\n" in text
+    assert "\nBackbone: owner/backbone\n" in text
 
 
 def test_bf16_and_the_other_head_learn_the_same(tiny_recipe: Make, tmp_path: Path) -> None:

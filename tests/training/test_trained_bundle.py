@@ -34,6 +34,7 @@ def test_siamese(tiny_recipe: Make, tmp_path: Path) -> None:
     assert "a Siamese (query and document encoded) learned sparse encoder" in (trained.path / "README.md").read_text()
     bundle = export(trained.path, tmp_path / "bundle")
     assert bundle.config.query == "encoder"
+    assert f"| backbone | {Path(recipe.model.backbone).name} |" in (bundle.path / "README.md").read_text()
     same_vectors(DocumentEncoder(bundle), trained.path, abs=1e-4)
 
 

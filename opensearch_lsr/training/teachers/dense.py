@@ -15,75 +15,14 @@ from pathlib import Path
 
 from opensearch_lsr.errors import CheckpointError, needs_extra
 from opensearch_lsr.training.teachers.encoder import Encoder, Side
-from opensearch_lsr.training.teachers.kept import Progress, Storage, kept
+from opensearch_lsr.training.teachers.kept import Storage
+from opensearch_lsr.training.teachers.vectors import VectorTeacher
 
 with needs_extra("train", "training"):
     import numpy as np
     import torch
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
-
-
-class DenseTeacher:
-    """Dot products of kept vectors.
-
-    Args:
-        name: for logs and the model card.
-        queries: float16 [queries, width], divided by their length already if the model compares by cosine.
-        documents: float16 [documents, width], the same.
-    """
-
-    def __init__(self, name: str, queries: NDArray[np.float16], documents: NDArray[np.float16]) -> None:
-        self.name = name
-        self._queries = queries
-        self.documents = documents
-
-    @classmethod
-    def prepare(
-        cls,
-        model: str | Path,
-        queries: Sequence[str],
-        documents: Sequence[str],
-        cache: Path,
-        device: str | None = None,
-        batch_tokens: int = 8192,
-        max_length: int = 256,
-        on_progress: Progress = lambda what, n, total: None,
-    ) -> DenseTeacher:
-        """Encode the texts, or load what an earlier call encoded; killed and called again, it goes on.
-
-        Args:
-            model: a ``SentenceTransformer`` folder, or its Hub name (``owner/name``).
-            queries: the texts that query ids stand for.
-            documents: the texts that document ids stand for.
-            cache: folder for the vectors: 2 bytes × width a text (768 bytes for MiniLM).
-            device: as torch names it; None takes an accelerator where there is one.
-            batch_tokens: tokens in a batch, padding included.
-            max_length: cut texts to so many tokens; the model's own limit holds where it is lower.
-            on_progress: told (what, texts done, texts) after every batch.
-
-        Raises:
-            CheckpointError: when the model is missing, cannot be opened, or compares by neither dot nor cosine.
-            InputError: when there are no queries or documents, or the cache cannot be written.
-        """
-
-        def opened(folder: Path) -> SentenceTransformer:
-            return SentenceTransformer(
-                str(folder), device=device, model_kwargs={"use_safetensors": True}, local_files_only=True
-            )
-
-        encoder = Encoder(opened, model, max_length, batch_tokens)
-        return cls(
-            encoder.name,
-            kept(_STORAGE, encoder, "query", queries, cache, on_progress),
-            kept(_STORAGE, encoder, "document", documents, cache, on_progress),
-        )
-
-    def scores(self, queries: Sequence[int], documents: Sequence[int]) -> torch.Tensor:
-        """Cosine, or dot product where the model was trained for it: float32 [Q, D]."""
-        left = torch.from_numpy(self._queries[list(queries)].astype(np.float32))
-        right = torch.from_numpy(self.documents[list(documents)].astype(np.float32))
-        return left @ right.T
 
 
 def _encode(encoder: Encoder, side: Side, texts: Sequence[str], on_batch: Callable[[int], None]) -> NDArray[np.float16]:
@@ -123,4 +62,24 @@ def _load(path: Path) -> NDArray[np.float16]:
     return vectors
 
 
-_STORAGE: Storage[NDArray[np.float16]] = Storage("dense", ".npy", _encode, _save, _stack, _load)
+class DenseTeacher(VectorTeacher[NDArray[np.float16]]):
+    """A ``SentenceTransformer``.
+
+    Its vectors are float16 [texts, width] (768 bytes a text for MiniLM), divided by their length already where the
+    model compares by cosine. One that compares by neither dot nor cosine is refused.
+    """
+
+    storage = Storage("dense", 1, ".npy", _encode, _save, _stack, _load)
+
+    @staticmethod
+    def opened(folder: Path, device: str | None) -> SentenceTransformer:
+        """The model, without code that the folder brings."""
+        return SentenceTransformer(
+            str(folder), device=device, model_kwargs={"use_safetensors": True}, local_files_only=True
+        )
+
+    def scores(self, queries: Sequence[int], documents: Sequence[int]) -> torch.Tensor:
+        """Cosine, or dot product where the model was trained for it: float32 [Q, D]."""
+        left = torch.from_numpy(self.queries[list(queries)].astype(np.float32))
+        right = torch.from_numpy(self.documents[list(documents)].astype(np.float32))
+        return left @ right.T

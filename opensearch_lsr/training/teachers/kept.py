@@ -27,7 +27,6 @@ from opensearch_lsr.training.teachers.encoder import Encoder, Side
 Matrix = TypeVar("Matrix")
 Progress = Callable[[str, int, int], None]
 BLOCK = 4096  # texts; what a kill can cost
-FORMAT = 1  # raise it when the same texts would give other vectors
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Storage(Generic[Matrix]):
 
     Attributes:
         kind: first part of the file's name.
+        format: to be raised when the same texts give other vectors than before.
         suffix: last part.
         encode: (encoder, side, texts, on_batch) → the matrix of these texts, a row each.
         save: matrix to file.
@@ -44,6 +44,7 @@ class Storage(Generic[Matrix]):
     """
 
     kind: str
+    format: int
     suffix: str
     encode: Callable[[Encoder, Side, Sequence[str], Callable[[int], None]], Matrix]
     save: Callable[[Matrix, Path], None]
@@ -76,7 +77,7 @@ def kept(
     what = f"{encoder.name}: {'queries' if side == 'query' else 'documents'}"
     if not texts:
         raise InputError(f"teacher {what}: there are none to encode; the training data is empty")
-    file = cache / f"{storage.kind}-{side}-{key(encoder, side, texts)}{storage.suffix}"
+    file = cache / f"{storage.kind}-{side}-{key(storage.format, encoder, side, texts)}{storage.suffix}"
     parts = file.with_suffix(".part")
     try:
         if not file.is_file():
@@ -90,9 +91,9 @@ def kept(
     return storage.load(file)
 
 
-def key(encoder: Encoder, side: Side, texts: Sequence[str]) -> str:
+def key(format: int, encoder: Encoder, side: Side, texts: Sequence[str]) -> str:
     """32 hexadecimal digits over all that the vectors depend on."""
-    digest = hashlib.sha256(f"{FORMAT} {BLOCK} {encoder.fingerprint} {encoder.max_length} {side}\n".encode())
+    digest = hashlib.sha256(f"{format} {BLOCK} {encoder.fingerprint} {encoder.max_length} {side}\n".encode())
     for text in texts:
         content = text.encode("utf-8", "surrogatepass")
         digest.update(len(content).to_bytes(8, "little"))  # so that ["ab", ""] is not ["a", "b"]

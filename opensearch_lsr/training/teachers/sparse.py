@@ -10,13 +10,15 @@ Example: q = {leak: 2, tap: 1}, d = {leak: 0.5, tap: 1, pipe: 3}: T = 2 · 0.5 +
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 from opensearch_lsr.errors import needs_extra
-from opensearch_lsr.training import checkpoint
+from opensearch_lsr.training import checkpoint, head
 from opensearch_lsr.training.teachers.encoder import Encoder, Side
-from opensearch_lsr.training.teachers.kept import Progress, Storage, kept
+from opensearch_lsr.training.teachers.kept import Storage
+from opensearch_lsr.training.teachers.vectors import VectorTeacher
 
 with needs_extra("train", "training"):
     import numpy as np
@@ -25,66 +27,6 @@ with needs_extra("train", "training"):
     from numpy.typing import NDArray
     from sentence_transformers import SparseEncoder
     from sentence_transformers.util import get_device_name
-
-
-class SparseTeacher:
-    """Dot products of kept sparse vectors.
-
-    Args:
-        name: for logs and the model card.
-        queries: float32 CSR [queries, vocabulary].
-        documents: float32 CSR [documents, vocabulary].
-    """
-
-    def __init__(self, name: str, queries: scipy.sparse.csr_matrix, documents: scipy.sparse.csr_matrix) -> None:
-        self.name = name
-        self._queries = queries
-        self._documents = documents
-
-    @classmethod
-    def prepare(
-        cls,
-        model: str | Path,
-        queries: Sequence[str],
-        documents: Sequence[str],
-        cache: Path,
-        device: str | None = None,
-        batch_tokens: int = 2048,
-        max_length: int = 256,
-        on_progress: Progress = lambda what, n, total: None,
-    ) -> SparseTeacher:
-        """Encode the texts, or load what an earlier call encoded; killed and called again, it goes on.
-
-        Args:
-            model: a ``SparseEncoder`` folder, or its Hub name (``owner/name``).
-            queries: the texts that query ids stand for.
-            documents: the texts that document ids stand for.
-            cache: folder for the vectors: 8 bytes an active dimension.
-            device: as torch names it; None takes an accelerator where there is one.
-            batch_tokens: tokens in a batch, padding included; each takes 2 bytes × vocabulary a few times over (60 KB
-                and its copies for BERT's 30,522).
-            max_length: cut texts to so many tokens; the model's own limit holds where it is lower.
-            on_progress: told (what, texts done, texts) after every batch.
-
-        Raises:
-            CheckpointError: when the model is missing or cannot be opened.
-            InputError: when there are no queries or documents, or the cache cannot be written.
-        """
-
-        def opened(folder: Path) -> SparseEncoder:
-            return checkpoint.load(folder).to(device or get_device_name())
-
-        encoder = Encoder(opened, model, max_length, batch_tokens, convert_to_sparse_tensor=False)
-        return cls(
-            encoder.name,
-            kept(_STORAGE, encoder, "query", queries, cache, on_progress),
-            kept(_STORAGE, encoder, "document", documents, cache, on_progress),
-        )
-
-    def scores(self, queries: Sequence[int], documents: Sequence[int]) -> torch.Tensor:
-        """Dot products: float32 [Q, D]."""
-        block = self._queries[list(queries)] @ self._documents[list(documents)].T
-        return torch.from_numpy(block.toarray().astype(np.float32))
 
 
 def _encode(
@@ -109,4 +51,23 @@ def _load(path: Path) -> scipy.sparse.csr_matrix:
     return scipy.sparse.load_npz(path)
 
 
-_STORAGE = Storage("sparse", ".npz", _encode, _save, _stack, _load)
+class SparseTeacher(VectorTeacher[scipy.sparse.csr_matrix]):
+    """A ``SparseEncoder``.
+
+    Its vectors are float32 CSR [texts, vocabulary]: 8 bytes an active dimension.
+    """
+
+    storage = Storage("sparse", 2, ".npz", _encode, _save, _stack, _load)  # 2: the arg-max head
+    # A model whose head cannot be replaced takes 2 bytes × vocabulary a token, a few times over.
+    batch_tokens = 2048
+    options: ClassVar[Mapping[str, Any]] = {"convert_to_sparse_tensor": False}
+
+    @staticmethod
+    def opened(folder: Path, device: str | None) -> SparseEncoder:
+        """The model, with the arg-max head where it fits."""
+        return head.install_where_it_fits(checkpoint.load(folder)).to(device or get_device_name())
+
+    def scores(self, queries: Sequence[int], documents: Sequence[int]) -> torch.Tensor:
+        """Dot products: float32 [Q, D]."""
+        block = self.queries[list(queries)] @ self.documents[list(documents)].T
+        return torch.from_numpy(block.toarray().astype(np.float32))

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from opensearch_lsr.data import beir, documents
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.recipe import Evaluation
 
 with needs_extra("train", "training"):
+    from sentence_transformers import SparseEncoder
     from sentence_transformers.base.evaluation import SequentialEvaluator
     from sentence_transformers.sparse_encoder.evaluation import SparseInformationRetrievalEvaluator
 
-FIELDS = ("title", "text")
+
+class AtLength(SequentialEvaluator):  # type: ignore[misc]  # sentence-transformers is untyped
+    """Evaluators whose encoder reads ``max_length`` tokens of a document, however few of them it is trained on."""
+
+    def __init__(self, parts: Sequence[Any], max_length: int) -> None:
+        super().__init__(parts, main_score_function=lambda scores: sum(scores) / len(scores))
+        self.max_length = max_length
+
+    def __call__(self, model: SparseEncoder, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Measure, and leave the encoder's length as it was."""
+        transformer = checkpoint.document_modules(model)[0]
+        before, transformer.max_seq_length = transformer.max_seq_length, self.max_length
+        try:
+            figures: dict[str, float] = super().__call__(model, *args, **kwargs)
+        finally:
+            transformer.max_seq_length = before
+        return figures
 
 
-def evaluator(asked: Sequence[Evaluation], seed: int, batch_size: int = 32) -> SequentialEvaluator | None:
+def evaluator(asked: Sequence[Evaluation], seed: int, max_length: int, batch_size: int = 32) -> AtLength | None:
     """nDCG@10, MRR@10, recall@100, active dims and FLOPS on each dev split; None where none is asked for.
 
     A split is thinned to ``documents`` documents: those judged relevant for the drawn queries, and random others. Its
@@ -27,28 +46,16 @@ def evaluator(asked: Sequence[Evaluation], seed: int, batch_size: int = 32) -> S
         InputError: when a folder is no BEIR folder or a judged document is missing.
     """
     parts = [_evaluator(entry, seed, batch_size) for entry in asked]
-    return SequentialEvaluator(parts, main_score_function=lambda scores: sum(scores) / len(scores)) if parts else None
-
-
-def documents_of(corpus: Path) -> Iterator[tuple[str, str, str]]:
-    """Id, title and text of each document of a BEIR folder or a JSON Lines file.
-
-    Raises:
-        InputError: naming the line that cannot be read.
-    """
-    for item in documents.read(str(corpus), FIELDS, allow_empty=True):
-        if isinstance(item, documents.Reject):
-            raise InputError(f"{item}; correct the line or leave it out")
-        yield item.id, *(documents.text_of(item.source, (field,)) for field in FIELDS)  # type: ignore[misc]
+    return AtLength(parts, max_length) if parts else None
 
 
 def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformationRetrievalEvaluator:
     folder, generator = Path(asked.folder), random.Random(seed)
     queries = beir.read_queries(folder)
     corpus = {
-        identifier: whole
-        for identifier, title, text in documents_of(folder)
-        if (whole := documents.text_of({"title": title, "text": text}, FIELDS))
+        document.id: text
+        for document in documents.read_all(str(folder), documents.TITLED)
+        if (text := documents.text_of(document.source, documents.TITLED))
     }
     qrels = beir.read_qrels(folder, asked.split)
     relevant = {
