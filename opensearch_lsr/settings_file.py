@@ -35,7 +35,7 @@ def read(kind: type[T], file: Path, settings: Sequence[str] = (), counts: Collec
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not TOML ({error})") from error
     for setting in settings:
-        _set(table, setting)
+        assign(table, setting)
     return parse(kind, table, str(file), counts)
 
 
@@ -64,7 +64,12 @@ def parse(kind: type[T], table: Mapping[str, Any], source: str, counts: Collecti
     return kind(**values)
 
 
-def _set(table: dict[str, Any], setting: str) -> None:
+def assign(table: dict[str, Any], setting: str) -> None:
+    """Put ``key=value`` into a table, see :func:`read`.
+
+    Raises:
+        InputError: when it is no such text, or there is no such place.
+    """
     key, equals, text = setting.partition("=")
     if not equals:
         raise InputError(f"--set {setting}: not KEY=VALUE, as in training.steps=20")

@@ -22,6 +22,7 @@ COMMANDS = {  # name → one line for --help, so that no command need be loaded 
     "search": "Search an alias.",
     "expand": "Show a text's tokens and weights.",
     "explain": "Show why a document matches a query.",
+    "benchmark": "Compare with BM25: relevance, latency, cost.",
     "undeploy": "Remove exactly what deploy made.",
 }
 

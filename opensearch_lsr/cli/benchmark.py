@@ -1,0 +1,216 @@
+"""``opensearch-lsr benchmark``: is it better than BM25 on my data, by how much, and what does it cost."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensearch_lsr.cli.options import Connection, cluster_options, json_option
+from opensearch_lsr.cli.output import emit_json, progress, table
+from opensearch_lsr.errors import needs_extra
+
+if TYPE_CHECKING:
+    from opensearch_lsr.evaluation.context import DenseModel
+    from opensearch_lsr.evaluation.suite import Suite
+
+FAILED = 3  # exit code of a gate that does not open
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Sizes(click.ParamType["tuple[int, ...]"]):
+    """``10k,100k,1m``."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        units = {"k": 1_000, "m": 1_000_000}
+        try:
+            found = [
+                int(part[:-1]) * units[part[-1]] if part[-1:] in units else int(part)
+                for part in str(value).lower().split(",")
+            ]
+        except ValueError:
+            self.fail(f"{value!r}: give sizes such as 10k,100k,1m", param, ctx)
+        return tuple(sorted(set(found)))
+
+
+@click.group(context_settings=_HELP)
+def benchmark() -> None:
+    """Compare BM25 and learned sparse retrieval on your data and cluster.
+
+    \b
+    Example:
+      opensearch-lsr benchmark run my-collection -o results
+      opensearch-lsr benchmark gate results --min-gain 0.01 --max-p95-ratio 1.5
+    """
+
+
+@benchmark.command(context_settings=_HELP)
+@click.argument("collections", nargs=-1)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="For results.")
+@click.option("--suite", type=click.Path(path_type=Path), metavar="SUITE.toml", help="What to compare, all of it.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the suite.")
+@click.option("--bundle", help="The encoder to compare [default: the package's own].")
+@click.option("--system", "systems", multiple=True, metavar="NAME", help="Only these; the first is the baseline.")
+@click.option("--split", help="Whose judgments count [default: test].")
+@click.option("--dense", metavar="MODEL", help="Also a k-NN field by this sentence-transformers model.")
+@click.option("--grow", type=Sizes(), metavar="10k,100k,1m", help="Grow the first collection; latency at each size.")
+@click.option("--drop-self", is_flag=True, help="Leave out the document whose id is the query's (ArguAna, Quora).")
+@click.option("--cache", type=click.Path(path_type=Path), help="Where vectors are kept [default: FOLDER/cache].")
+@click.option("--cleanup", is_flag=True, help="Leave nothing in the cluster, however the run ends.")
+@cluster_options
+@json_option
+def run(
+    connection: Connection,
+    collections: tuple[str, ...],
+    output: Path,
+    suite: Path | None,
+    settings: tuple[str, ...],
+    cache: Path | None,
+    cleanup: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure relevance, latency and cost on COLLECTIONS.
+
+    A collection is a BEIR folder (corpus.jsonl, queries.jsonl, qrels/test.tsv, each also .gz), ir_datasets:ID, or
+    hub:owner/name. FOLDER gets results.json, report.html, table.md, plots and TREC runs. A run that was stopped goes
+    on where it was when it is started again.
+
+    \b
+    Example:
+      opensearch-lsr benchmark run my-collection -o results
+      opensearch-lsr benchmark run my-collection -o results --system bm25 --system tokens --grow 10k,100k
+    """
+    from opensearch_lsr.evaluation import benchmark as benchmarks
+    from opensearch_lsr.evaluation.report import terminal
+    from opensearch_lsr.evaluation.report.write import write
+    from opensearch_lsr.evaluation.run import Run
+
+    with needs_extra("report", "the report"):  # now, not after hours
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+
+    chosen = _suite(collections, suite, settings, options)
+    with connection.client() as client, progress() as report:
+        asked = Run(
+            client,
+            chosen,
+            output,
+            cache or output / "cache",
+            _dense(chosen.dense) if chosen.dense else None,
+            shlex.join(["opensearch-lsr", *sys.argv[1:]]),
+            _say,
+            report,
+        )
+        try:
+            found = benchmarks.measure(asked, clean=cleanup)
+        finally:
+            if asked.results:  # what there is, also of a run that failed
+                write(asked.results, output)
+    if as_json:
+        emit_json(found)
+        return
+    for columns, rows in terminal.summary(found):
+        table(columns, rows)
+    click.echo(f"{terminal.verdict(found)}\n\n{output / 'report.html'}")
+
+
+@benchmark.command(context_settings=_HELP)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@json_option
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Set two runs' figures side by side, A and B: folders or results.json files.
+
+    \b
+    Example:
+      opensearch-lsr benchmark compare results-before results-after
+    """
+    from opensearch_lsr.evaluation import compare as comparing
+    from opensearch_lsr.evaluation import results
+
+    one, other = results.load(a), results.load(b)
+    rows = comparing.compare(one, other)
+    if as_json:
+        emit_json([row._asdict() for row in rows])
+        return
+    for line in comparing.circumstances(one, other):
+        click.echo(f"not alike: {line}", err=True)
+    shown = [["–" if value is None else value for value in row] for row in rows]
+    table(["collection", "system", "measure", "A", "B", "B - A"], shown)
+
+
+@benchmark.command(context_settings=_HELP)
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--min-ndcg", type=float, help="Mean nDCG@10, at least.")
+@click.option("--min-gain", type=float, help="Mean nDCG@10 above the baseline's, at least.")
+@click.option("--max-p50-ratio", type=float, help="Median latency by the baseline's, at most.")
+@click.option("--max-p95-ratio", type=float, help="The same of the 95th percentile.")
+@click.option("--max-p99-ratio", type=float, help="The same of the 99th percentile.")
+@click.option("--system", "systems", multiple=True, metavar="NAME", help="Only these [default: all but the baseline].")
+@click.option("--collection", "collections", multiple=True, metavar="NAME", help="Only these [default: all].")
+@json_option
+def gate(results: Path, systems: tuple[str, ...], collections: tuple[str, ...], as_json: bool, **limits: Any) -> None:
+    """Hold a run against limits; exit code 3 when one is not kept.
+
+    \b
+    Example:
+      opensearch-lsr benchmark gate results --system tokens --min-ndcg 0.6 --max-p95-ratio 1.5
+    """
+    from opensearch_lsr.evaluation import gate as gates
+    from opensearch_lsr.evaluation import results as stored
+
+    if all(limit is None for limit in limits.values()):
+        raise click.UsageError("no limit was given, such as --min-ndcg 0.6")
+    failures = gates.gate(stored.load(results), gates.Limits(**limits), systems, collections)
+    if as_json:
+        emit_json({"passed": not failures, "failures": failures})
+    else:
+        click.echo("\n".join(failures) or "all limits are kept")
+    if failures:
+        sys.exit(FAILED)
+
+
+def _suite(collections: Sequence[str], file: Path | None, settings: Sequence[str], options: dict[str, Any]) -> Suite:
+    """The suite of a file, or one made of the arguments; options go over either."""
+    from opensearch_lsr import settings_file
+    from opensearch_lsr.evaluation import suite
+
+    if not file and not collections:
+        raise click.UsageError("name a collection, or a --suite")
+    table: dict[str, Any] = {"collections": [str(Path(c).absolute()) if Path(c).exists() else c for c in collections]}
+    if file:
+        chosen = suite.read(file, settings)
+    else:
+        made = dict(table)
+        for setting in settings:
+            settings_file.assign(made, setting)
+        chosen = settings_file.parse(suite.Suite, made, "--set", suite.COUNTS)
+    grow = options.pop("grow")
+    given = {name: value for name, value in options.items() if value}
+    if grow:
+        given["scale"] = replace(chosen.scale, sizes=grow) if chosen.scale else suite.Scale(grow)
+    if collections:
+        given["collections"] = tuple(table["collections"])
+    return replace(chosen, **given)
+
+
+def _dense(folder: str) -> DenseModel:
+    from opensearch_lsr.evaluation.context import DenseModel
+    from opensearch_lsr.training.teachers.dense import DenseTeacher
+    from opensearch_lsr.training.teachers.encoder import Encoder
+
+    opened = Encoder(partial(DenseTeacher.opened, device=None), folder, max_length=256, batch_tokens=8192)
+    return DenseModel(opened.name, opened.fingerprint, opened.model)
+
+
+def _say(step: str) -> None:
+    click.echo(f"{step} …", err=True)

@@ -1,0 +1,80 @@
+"""What the systems of a run share: the cluster, the encoders, and the names and settings of their indices."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opensearchpy import OpenSearch
+
+from opensearch_lsr.bundle import Bundle
+
+PREFIX = "lsr-bench"  # of all that a benchmark makes in a cluster; what cleanup looks for
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """An opened bi-encoder, for the dense system.
+
+    Attributes:
+        name: for the report.
+        fingerprint: of its files; its vectors are kept under it.
+        model: a ``SentenceTransformer``, or anything with its ``encode_query``, ``encode_document``,
+            ``get_embedding_dimension`` and ``similarity_fn_name``. Opened by the caller: this package's evaluation
+            does without torch.
+    """
+
+    name: str
+    fingerprint: str
+    model: Any
+
+
+@dataclass(frozen=True)
+class Context:
+    """One collection of one run.
+
+    Attributes:
+        client: the cluster.
+        run: name of the run.
+        collection: name of the collection, or of one size of it.
+        documents: how many each index will hold.
+        bundle: of the LSR systems; None leaves them out.
+        bi_encoder: a bundle whose queries are encoded, too.
+        dense: of the dense system.
+        largest_weight: of the bundle's document vectors; SEISMIC quantises up to it.
+        merged: each index is merged to one segment before it is searched.
+        shards: of each index.
+    """
+
+    client: OpenSearch
+    run: str
+    collection: str
+    documents: int
+    bundle: Bundle | None = None
+    bi_encoder: Bundle | None = None
+    dense: DenseModel | None = None
+    largest_weight: float | None = None
+    merged: bool = True
+    shards: int = 1
+
+    def index(self, storage: str) -> str:
+        """The index (or alias) of a storage."""
+        return f"{PREFIX}-{slug(self.run)}-{slug(self.collection)}-{storage}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Index settings, the same for every system: no replicas, refreshed when all is loaded."""
+        return {"number_of_shards": self.shards, "number_of_replicas": 0, "refresh_interval": "-1"}
+
+
+def owned(bundle: Bundle, run: str) -> Bundle:
+    """The same bundle, named ``bench-<run>-<name>``: its models in the cluster are then ``lsr-bench-<run>-…``, and
+    nothing that is deployed with it is taken for an application's."""
+    name = bundle.config.name
+    return Bundle(bundle.path, replace(bundle.config, name=f"{PREFIX.removeprefix('lsr-')}-{slug(run)}-{name}"))
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and single hyphens: fit for index, alias and pipeline names."""
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "x"

@@ -1,0 +1,58 @@
+"""What a cluster takes at once: queries a second by clients, and waiting by arrival rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensearch_lsr.evaluation.report import amounts, reading
+from opensearch_lsr.evaluation.report.figures.canvas import Canvas
+from opensearch_lsr.evaluation.report.figures.lines import Line, line_panels
+from opensearch_lsr.evaluation.report.reading import Part, number, text
+
+
+def caption(results: Part) -> str:
+    """What is seen; empty unless there are two numbers of clients, or two rates."""
+    closed, open_loop = _closed(results), _open(results)
+    said = []
+    if closed:
+        said.append("Queries a second when so many clients each send the next query as soon as the last is answered.")
+    if open_loop:
+        said.append(
+            "p95 when queries arrive at a fixed rate, whether the last is answered or not; counted from when each was "
+            "due, so that queueing shows."
+        )
+    return " ".join(said)
+
+
+def draw(canvas: Canvas, results: Part) -> Any:
+    """A panel for each loop that was run."""
+    panels = []
+    if _closed(results):
+        panels.append(("Closed loop", "queries/s by clients", _closed(results)))
+    if _open(results):
+        panels.append(("Open loop", "p95, ms, by queries/s", _open(results)))
+    return line_panels(canvas, panels, reading.titles(results), amounts.tick, amounts.tick)
+
+
+def _closed(results: Part) -> list[Line]:
+    return _lines(results, "closed", "clients", ("per_s",))
+
+
+def _open(results: Part) -> list[Line]:
+    return _lines(results, "open", "rate", ("total_ms", "p95"))
+
+
+def _lines(results: Part, mode: str, across: str, path: tuple[str, ...]) -> list[Line]:
+    """Points by system, of the collection shown first and its way of counting hits."""
+    timings = [t for t in reading.timings(results) if (t.get("mode") or "closed") == mode]
+    points: dict[str, dict[float, float]] = {}
+    for timing in timings:
+        first = timings[0]
+        if any(timing.get(key) != first.get(key) for key in ("collection", "track_total_hits", "documents")):
+            continue
+        for system in reading.parts(timing, "systems"):
+            x, y = number(timing, across), number(system, *path)
+            if x and y:
+                points.setdefault(text(system, "name"), {})[x] = y
+    lines = [Line(name, sorted(found.items())) for name, found in points.items()]
+    return lines if any(len(line.points) > 1 for line in lines) else []

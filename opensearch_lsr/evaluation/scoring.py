@@ -1,0 +1,113 @@
+"""Relevance of a run's systems on one collection: runs, figures, comparisons with the baseline, examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from opensearch_lsr.evaluation import analysis, costs, measures, relevance, results, significance, trec, vectors
+from opensearch_lsr.evaluation.collection import Collection
+from opensearch_lsr.evaluation.context import slug
+from opensearch_lsr.evaluation.encoded import Encoded
+from opensearch_lsr.evaluation.ready import Ready
+from opensearch_lsr.evaluation.run import Run
+from opensearch_lsr.evaluation.systems import SYSTEMS
+from opensearch_lsr.query_encoder import QueryEncoder
+
+EXAMPLES_OF = "tokens"  # the system whose gains and losses are shown
+TEXT_ONLY = "text-english"  # what an index weighs without vectors
+
+
+def measure(asked: Run, entry: dict[str, Any], found: Collection, encoded: Encoded, ready: Ready) -> None:
+    """Fill a collection's entry of the results; systems that have their figures are left alone.
+
+    Raises:
+        ClusterError: when the cluster stops answering.
+    """
+    systems = entry.setdefault("systems", [])
+    for name in [*ready.systems, *ready.skipped]:
+        row = results.entry(systems, name=name)
+        row["title"] = SYSTEMS[name].title
+        if name in ready.skipped:
+            row["skipped"] = ready.skipped[name]
+        elif "relevance" not in row:
+            asked.on_step(f"{found.name}: {len(found.queries):,} queries to {name}")
+            row |= _one(asked, found, ready, name)
+            asked.save()
+    order = list(SYSTEMS)
+    systems.sort(key=lambda row: order.index(row["name"]))
+    _compare(asked, entry, found)
+    if encoded.given and "vectors" not in entry:
+        encoder = QueryEncoder.from_pretrained(str(encoded.given.path))
+        entry["vectors"] = {
+            **vectors.figures(iter(encoded.sparse), (encoder.encode(text) for text in found.queries.values())),
+            "encode_documents_per_s": encoded.sparse.encode_documents_per_s,
+            "truncated": encoded.sparse.truncated,
+        }
+        if {entry["baseline"], EXAMPLES_OF} <= ready.systems.keys():
+            entry["examples"] = _examples(asked, entry["baseline"], found, encoded, encoder)
+    asked.save()
+
+
+def run_file(asked: Run, collection: str, system: str) -> Path:
+    """Where a system's TREC run is."""
+    return asked.folder / "runs" / f"{slug(collection)}.{system}.trec.gz"
+
+
+def _one(asked: Run, found: Collection, ready: Ready, name: str) -> dict[str, Any]:
+    system, built = ready.systems[name], ready.facts(name)
+    collected = relevance.collect(
+        asked.client,
+        system,
+        found.queries,
+        drop_self=asked.suite.drop_self,
+        on_progress=partial(asked.on_progress, name),
+    )
+    trec.write(run_file(asked, found.name, name), collected.run, name)
+    values = measures.by_query(found.qrels, collected.run)
+    results.save_values(asked.folder, found.name, name, values)
+    text_only = ready.built.get(TEXT_ONLY)
+    carries = system.storage.encoder is not None and text_only is not None
+    return {
+        "parameters": system.parameters,
+        "relevance": measures.mean(values),
+        "unanswered": collected.unanswered,
+        "errors": collected.errors,
+        "ties": trec.tied_queries(collected.run),
+        **built,
+        "vector_bytes": costs.vector_bytes(built["index_bytes"], text_only["index_bytes"])
+        if carries and text_only
+        else None,
+    }
+
+
+def _compare(asked: Run, entry: dict[str, Any], found: Collection) -> None:
+    kept = results.load_values(asked.folder)
+    baseline = kept.get((found.name, entry["baseline"]))
+    for row in entry["systems"]:
+        own = kept.get((found.name, row["name"]))
+        if own and baseline and row["name"] != entry["baseline"] and not row.get("against_baseline"):
+            row["against_baseline"] = {
+                measure: asdict(significance.compare(_of(own, measure), _of(baseline, measure), asked.suite.seed))
+                for measure in row["relevance"]
+            }
+
+
+def _examples(
+    asked: Run, baseline: str, found: Collection, encoded: Encoded, encoder: QueryEncoder
+) -> dict[str, list[dict[str, Any]]]:
+    kept = results.load_values(asked.folder)
+
+    def searched(name: str) -> analysis.Searched:
+        run = trec.read(run_file(asked, found.name, name))
+        return analysis.Searched(name, run, _of(kept[found.name, name], "nDCG@10"))
+
+    source = analysis.Source(found.queries, found.qrels, encoded.text, encoder.encode, encoded.vector)
+    return analysis.examples(searched(EXAMPLES_OF), searched(baseline), source)
+
+
+def _of(values: Mapping[str, Mapping[str, float]], measure: str) -> dict[str, float]:
+    return {query: found[measure] for query, found in values.items()}

@@ -1,0 +1,161 @@
+"""An index for one or more systems: made, loaded with vectors encoded before, merged, weighed."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from opensearchpy import OpenSearch, helpers
+
+from opensearch_lsr.cluster.connect import readable_errors
+from opensearch_lsr.errors import ClusterError
+from opensearch_lsr.evaluation.asking import address
+from opensearch_lsr.evaluation.context import Context
+
+BATCH, BATCH_BYTES = 500, 8 * 1024 * 1024  # hosted clusters refuse requests above 10 MiB
+RETRIES = 8  # on 429, with doubling waits
+MERGE_TIMEOUT = 6 * 3600  # seconds; a million documents take minutes, SEISMIC's clusters longer
+TEXT = {"title": {"type": "text", "analyzer": "english"}, "text": {"type": "text", "analyzer": "english"}}
+
+EncoderName = Literal["bundle", "bi_encoder", "dense"]
+Progress = Callable[[int], None]  # documents so far
+
+
+class Record(NamedTuple):
+    """A document as it is loaded; ``vector`` is of the encoder that the storage names, token → weight or dense."""
+
+    id: str
+    title: str
+    text: str
+    vector: Mapping[str, float] | Sequence[float] | None = None
+
+
+class Storage(ABC):
+    """An index.
+
+    Attributes:
+        name: systems whose storages have the same name share one index.
+        encoder: whose document vectors its records carry: the context's ``bundle``, ``bi_encoder`` or ``dense``.
+    """
+
+    name: ClassVar[str]
+    encoder: ClassVar[EncoderName | None] = None
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.client: OpenSearch = context.client
+        self.index = context.index(self.name)
+
+    @abstractmethod
+    def body(self) -> dict[str, Any]:
+        """Settings and mappings beside the context's own settings."""
+
+    @abstractmethod
+    def source(self, record: Record) -> dict[str, Any]:
+        """A record as the index takes it."""
+
+    def notes(self) -> dict[str, Any]:
+        """What there is to say of what was loaded."""
+        return {}
+
+    def create(self) -> None:
+        """Make the index, empty."""
+        body = self.body()
+        settings = {"index": {**self.context.settings, **body.get("settings", {})}}
+        self.client.indices.create(index=self.index, body={**body, "settings": settings})
+
+    def remove(self) -> None:
+        """Delete the index, where there is one."""
+        self.client.indices.delete(index=self.index, ignore=404)
+
+
+def build(storage: Storage, records: Iterable[Record], on_progress: Progress = lambda done: None) -> dict[str, Any]:
+    """Make the index anew and load it; what an earlier run left of it is removed first.
+
+    Args:
+        storage: which.
+        records: all of its documents; a generator is never held in memory.
+        on_progress: told the number of documents after each bulk request.
+
+    Returns:
+        ``documents``; ``ingest_documents_per_s``, until they can be searched, merging left out; ``merge_s``;
+        ``segments``; ``index_bytes`` of the primary shards, ``_source`` included; and the storage's own notes.
+
+    Raises:
+        ClusterError: when a document is refused, or the cluster stops answering.
+    """
+    client, index = storage.client, storage.index
+    with readable_errors(address(client)):
+        storage.remove()
+        storage.create()
+        started = time.perf_counter()
+        documents = _load(storage, records, on_progress)
+        client.indices.refresh(index=index, request_timeout=600)
+        loaded = time.perf_counter()
+        if storage.context.merged:
+            _merge(client, index)
+        merged = time.perf_counter()
+        found = client.count(index=index)["count"]
+        if found != documents:
+            raise ClusterError(f"{index}: {documents:,} documents were sent and {found:,} are there; are ids unique?")
+        return {
+            "documents": documents,
+            "ingest_documents_per_s": documents / (loaded - started),
+            "merge_s": merged - loaded if storage.context.merged else None,
+            "segments": segments(client, index),
+            "index_bytes": size(client, index),
+            **storage.notes(),
+        }
+
+
+def size(client: OpenSearch, index: str) -> int:
+    """Bytes of the primary shards on disk, after a flush."""
+    client.indices.flush(index=index, wait_if_ongoing=True, request_timeout=600)
+    stats = client.indices.stats(index=index, metric="store")
+    return int(stats["_all"]["primaries"]["store"]["size_in_bytes"])
+
+
+def segments(client: OpenSearch, index: str) -> int:
+    """Segments that are searched."""
+    stats = client.indices.stats(index=index, metric="segments")
+    return int(stats["_all"]["primaries"]["segments"]["count"])
+
+
+def _load(storage: Storage, records: Iterable[Record], on_progress: Progress) -> int:
+    def actions() -> Iterator[dict[str, Any]]:
+        for record in records:
+            yield {"_index": storage.index, "_id": record.id, "_source": storage.source(record)}
+
+    done = 0
+    outcomes = helpers.streaming_bulk(
+        storage.client,
+        actions(),
+        chunk_size=BATCH,
+        max_chunk_bytes=BATCH_BYTES,
+        max_retries=RETRIES,
+        initial_backoff=1,
+        max_backoff=30,
+        raise_on_error=False,
+        request_timeout=600,
+    )
+    for ok, item in outcomes:
+        if not ok:
+            outcome = next(iter(item.values()))
+            error = outcome.get("error", {})
+            why = error.get("reason") if isinstance(error, dict) else error
+            raise ClusterError(f"{storage.index}: document {outcome.get('_id')!r} was refused: {str(why)[:300]}")
+        done += 1
+        if done % BATCH == 0:
+            on_progress(done)
+    on_progress(done)
+    return done
+
+
+def _merge(client: OpenSearch, index: str) -> None:
+    """Merge to one segment; not as a background task, which would leave the index ``.tasks`` behind."""
+    answer = client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=MERGE_TIMEOUT)
+    if answer["_shards"]["failed"]:
+        raise ClusterError(f"{index}: merging failed: {str(answer['_shards'].get('failures'))[:300]}")
+    client.indices.refresh(index=index, request_timeout=600)

@@ -1,0 +1,186 @@
+"""SEISMIC: approximate search of a ``sparse_vector`` field (OpenSearch 3.3+), arXiv 2404.18812.
+
+What was seen on OpenSearch 3.6, and holds this file together:
+
+- Vectors and ``query_tokens`` are keyed by token id, as strings of whole numbers; words are refused. Ids are folded
+  modulo 32,768: a larger vocabulary has collisions, the larger weight wins.
+- Weights are one byte: ``round(255 · min(w, ceiling) / ceiling)``. Weights above ``quantization_ceiling_ingest``
+  (default 3) and ``quantization_ceiling_search`` (16) are clipped, so both are set to the largest weight there is;
+  the smaller the ceiling, the finer the steps.
+- A segment with fewer documents than ``approximate_threshold`` (default 1,000,000) is searched exactly, and nothing in
+  the answer or in ``_plugins/_neural/stats`` says so: ``seismic_query_requests`` counts requests with
+  ``method_parameters``, exact ones too. What does say so is the score. An approximate score is an integer, the dot
+  product of two byte vectors, times ``ceiling_ingest · ceiling_search / 255²``; an exact score is a sum of
+  ``rank_features`` weights, and no multiple of it. :meth:`Seismic.proof` looks at that. (3.5+ also says
+  ``sparse_ann score`` in ``explain``.)
+- A query keeps its ``top_n`` strongest tokens (default 10), exact segments ignore that. ``k`` bounds the hits, whatever
+  ``size`` says. Clusters are skipped by comparison with the 10th best score so far, whatever ``k`` is: what is found
+  below rank 10 thins out.
+- Clusters are built at every flush and merge of segments that reach the threshold, by one thread. With an index merged
+  to one segment the threshold is the number of documents, so that they are built once.
+- Forward index and clusters are cached, up to ``plugins.neural_search.circuit_breaker.limit`` (10 % of the heap).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from opensearch_lsr.cluster import preflight
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
+from opensearch_lsr.cluster.preflight import Needs
+from opensearch_lsr.errors import InputError
+from opensearch_lsr.evaluation.asking import ask
+from opensearch_lsr.evaluation.context import Context
+from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
+from opensearch_lsr.evaluation.systems.system import System
+from opensearch_lsr.query_encoder import QueryEncoder
+
+SINCE = (3, 3)
+BYTE = 255
+TOP_N, HEAP_FACTOR = 10, 1.0  # the plugin's defaults
+FOLD = 32_768  # ids are taken modulo this
+OFF = 0.02  # how far from a whole number a score may be, float32 rounding aside
+
+
+class SeismicIndex(Storage):
+    """The text fields and ``sparse_vector``, id-keyed."""
+
+    name = "seismic"
+    encoder: ClassVar[EncoderName | None] = "bundle"
+    tuning: ClassVar[dict[str, Any]] = {}  # n_postings, cluster_ratio, summary_prune_ratio other than the plugin's
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.clipped_weights = 0
+        if context.bundle is not None:
+            self.ids = context.bundle.tokenizer.get_vocab(with_added_tokens=True)
+
+    @property
+    def ceilings(self) -> tuple[float, float]:
+        """Largest document weight, largest query weight, rounded up to 1/1000."""
+        bundle, largest = self.context.bundle, self.context.largest_weight
+        if bundle is None or largest is None:
+            raise InputError("seismic: needs a bundle and the largest weight of its document vectors")
+        return _up(largest), _up(max(bundle.weights.values()))
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The field's method; what is not named keeps the plugin's defaults."""
+        ingest, search = self.ceilings
+        return {
+            "name": "seismic",
+            "parameters": {
+                "quantization_ceiling_ingest": ingest,
+                "quantization_ceiling_search": search,
+                "approximate_threshold": self._threshold,
+                **self.tuning,
+            },
+        }
+
+    @property
+    def _threshold(self) -> int:
+        if not self.context.merged:
+            return 1
+        shards = self.context.shards
+        return (
+            self.context.documents if shards == 1 else max(1, self.context.documents // shards // 2)
+        )  # not quite even
+
+    def body(self) -> dict[str, Any]:
+        vector = {"type": "sparse_vector", "method": self.method}
+        return {"settings": {"sparse": True}, "mappings": {"properties": {**TEXT, VECTOR_FIELD: vector}}}
+
+    def create(self) -> None:
+        self.clipped_weights = 0
+        super().create()
+
+    def source(self, record: Record) -> dict[str, Any]:
+        vector: Any = record.vector or {}
+        ceiling = self.ceilings[0]
+        self.clipped_weights += sum(weight > ceiling for weight in vector.values())
+        by_id = {str(self.ids[token]): weight for token, weight in vector.items()}
+        return {"title": record.title, "text": record.text, **({VECTOR_FIELD: by_id} if by_id else {})}
+
+    def notes(self) -> dict[str, Any]:
+        return {"clipped_weights": self.clipped_weights}
+
+
+class Seismic(System):
+    """Tokens looked up by the client, clusters of documents instead of posting lists."""
+
+    name = "seismic"
+    title = "LSR (SEISMIC)"
+    place: ClassVar[type[SeismicIndex]] = SeismicIndex
+    top_n: ClassVar[int] = TOP_N
+    heap_factor: ClassVar[float] = HEAP_FACTOR
+
+    def __init__(self, context: Context) -> None:
+        self._index = self.place(context)
+        super().__init__(context, self._index)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        vocabulary = len(self._index.ids)
+        return {
+            **self._index.method["parameters"],
+            "top_n": self.top_n,
+            "heap_factor": self.heap_factor,
+            "k": "size",
+            "folded_ids": max(0, vocabulary - FOLD),
+        }
+
+    def missing(self) -> str | None:
+        bundle = self.context.bundle
+        if bundle is None or bundle.config.query != "table":
+            return "no encoder bundle with a table of query weights was given for it"
+        found = preflight.version(self.client)
+        if found < SINCE:
+            return f"OpenSearch {found[0]}.{found[1]} has no sparse_vector field: upgrade to 3.3 or later"
+        findings = preflight.check(self.client, Needs(models=False, analyzer=False, two_phase=False))
+        return ". ".join(map(str, findings)) or None
+
+    def prepare(self) -> None:
+        bundle = self.context.bundle
+        if bundle is not None:
+            self._encoder = QueryEncoder.from_pretrained(str(bundle.path))
+
+    def encode(self, text: str) -> dict[str, float]:
+        ids = self._index.ids
+        return {str(ids[token]): weight for token, weight in self._encoder.encode(text).items()}
+
+    def query(self, encoded: dict[str, float], size: int) -> dict[str, Any]:
+        if not encoded:
+            return {"match_none": {}}
+        method = {"top_n": self.top_n, "heap_factor": self.heap_factor, "k": size}
+        return {"neural_sparse": {VECTOR_FIELD: {"query_tokens": encoded, "method_parameters": method}}}
+
+    def proof(self, texts: Iterable[str], size: int = 10) -> dict[str, Any]:
+        """Whether approximate search really runs, told from the scores.
+
+        Args:
+            texts: queries; some tens suffice, as one exact score in about ten passes for an approximate one by chance.
+            size: hits of each.
+
+        Returns:
+            ``proven``, and ``how``: one sentence for the report.
+        """
+        ingest, search = self._index.ceilings
+        step = ingest * search / BYTE**2
+        scores = [score for text in texts for _, score in ask(self.client, self, text, size).hits]
+        whole = sum(_is_whole(score / step) for score in scores)
+        proven = bool(scores) and whole == len(scores)
+        how = (
+            f"{whole:,} of {len(scores):,} scores are whole multiples of the quantization step "
+            f"{ingest:g} · {search:g} / 255², as only SEISMIC's are"
+        )
+        return {"proven": proven, "how": how}
+
+
+def _up(weight: float) -> float:
+    return math.ceil(weight * 1000) / 1000
+
+
+def _is_whole(steps: float) -> bool:
+    return abs(steps - round(steps)) <= OFF + steps * 2.0**-22  # scores are float32

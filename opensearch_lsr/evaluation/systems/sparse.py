@@ -1,0 +1,204 @@
+"""Learned sparse retrieval as ``opensearch-lsr deploy`` sets it up, searched as ``opensearch_lsr.cluster.search`` does.
+
+The vectors are encoded before (:mod:`opensearch_lsr.evaluation.vectors`) and sent as the client encoding mode sends
+them; index, pipelines and query models are made by the same :func:`~opensearch_lsr.cluster.deployment.deploy` that
+users call. All but the pruned system share one index. What a system needs beside it (a two-phase pipeline, a query
+model) comes from a deployment of its own, whose index stays empty and whose search pipeline the requests name.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, ClassVar
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster import preflight, search, status
+from opensearch_lsr.cluster.deployment import (
+    MODEL_FIELD,
+    VECTOR_FIELD,
+    Deployed,
+    Deployment,
+    deploy,
+    deployed,
+    search_pipeline_name,
+)
+from opensearch_lsr.cluster.search import Options
+from opensearch_lsr.data.documents import TITLED
+from opensearch_lsr.errors import DeploymentError, InputError
+from opensearch_lsr.evaluation.context import Context, owned
+from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
+from opensearch_lsr.evaluation.systems.system import System
+from opensearch_lsr.query_encoder import QueryEncoder
+from opensearch_lsr.sparse_vector import Prune
+
+PRUNED = Prune("max_ratio", 0.1)  # of documents: what the documentation of sparse_encoding recommends
+PRUNED_QUERY = Prune("max_ratio", 0.4)  # of queries: what two-phase puts off, left out
+
+
+class SparseIndex(Storage):
+    """Text fields and ``rank_features``, deployed."""
+
+    name = "lsr"
+    encoder: ClassVar[EncoderName | None] = "bundle"
+    prune: ClassVar[Prune | None] = None
+
+    @property
+    def given(self) -> Bundle | None:
+        """The bundle whose vectors it holds."""
+        return self.context.bundle
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The same under a name of the run's.
+
+        Raises:
+            InputError: when none was given.
+        """
+        if self.given is None:
+            raise InputError(f"{self.name}: no encoder bundle was given for it")
+        return owned(self.given, self.context.run)
+
+    def body(self) -> dict[str, Any]:
+        return {"settings": self.context.settings, "mappings": {"properties": TEXT}}
+
+    def create(self) -> None:
+        deploy(
+            self.client,
+            self.bundle,
+            alias=self.index,
+            fields=TITLED,
+            encode="client",
+            prune=self.prune,
+            mapping=self.body(),
+        )
+
+    def remove(self) -> None:
+        with suppress(DeploymentError):  # nothing is deployed there
+            status.undeploy(self.client, self.index)
+
+    def source(self, record: Record) -> dict[str, Any]:
+        vector: Any = record.vector or {}
+        if self.prune:
+            vector = self.prune(vector)
+        marked = {VECTOR_FIELD: vector, MODEL_FIELD: self.bundle.document_key} if vector else {}
+        return {"title": record.title, "text": record.text, **marked}
+
+
+class PrunedIndex(SparseIndex):
+    """The same with the weak tokens of each document left out."""
+
+    name = "lsr-pruned"
+    prune = PRUNED
+
+
+class Tokens(System):
+    """Query tokens looked up by the client: the product's default."""
+
+    name = "tokens"
+    title = "LSR (tokens)"
+    place: ClassVar[type[SparseIndex]] = SparseIndex
+    options: ClassVar[Options] = Options()
+    deployment: ClassVar[dict[str, Any]] = {}  # what the shared deployment lacks; a deployment of its own has it
+    side: ClassVar[str] = "table"  # what encodes the queries of its bundles
+
+    def __init__(self, context: Context) -> None:
+        self._index = self.place(context)
+        super().__init__(context, self._index)
+        self._target: Deployed
+        self._encoder: QueryEncoder | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        wish, given = self._wish(), self._index.bundle.config
+        return {
+            "bundle": self._index.given and self._index.given.config.name,
+            "document_fingerprint": given.document_fingerprint,
+            "query_fingerprint": given.query_fingerprint,
+            "query_mode": self.options.mode or ("tokens" if self.side == "table" else "model"),
+            "two_phase": wish.two_phase,
+            "prune": wish.prune.processor() if wish.prune else None,
+            "prune_query": self.options.prune.processor() if self.options.prune else None,
+            "hybrid": self.options.hybrid,
+        }
+
+    def missing(self) -> str | None:
+        given = self._index.given
+        if given is None:
+            return "no encoder bundle was given for it"
+        if given.config.query != self.side:
+            return f"{given.path}: lsr.json says query: {given.config.query}; this system needs one with {self.side}"
+        try:
+            needs = self._wish().needs
+        except InputError as error:
+            return str(error)
+        return ". ".join(map(str, preflight.check(self.client, needs))) or None
+
+    def prepare(self) -> None:
+        if self.deployment:
+            self._target = deploy(
+                self.client, self._index.bundle, alias=self._wish().alias, fields=TITLED, **self._options()
+            )
+            self.search_pipeline = search_pipeline_name(self._target.index)
+        else:
+            self._target = deployed(self.client, self.index)
+        if self.side == "table" and not self.options.mode:
+            self._encoder = QueryEncoder.from_cluster(self.client, self.index)
+
+    def encode(self, text: str) -> dict[str, Any]:
+        query: dict[str, Any] = search.body(
+            self.client, self._target, text, size=0, options=self.options, encoder=self._encoder
+        )["query"]
+        return query
+
+    def query(self, encoded: dict[str, Any], size: int) -> dict[str, Any]:
+        return encoded
+
+    def _options(self) -> dict[str, Any]:
+        return {"encode": "client", "prune": self._index.prune, **self.deployment}
+
+    def _wish(self) -> Deployment:
+        return Deployment(self._index.bundle, self.context.index(self.name), TITLED, **self._options())
+
+
+class Analyzer(Tokens):
+    """Query text, tokenized and weighted by an analyzer built into OpenSearch (3.1+)."""
+
+    name = "analyzer"
+    title = "LSR (analyzer)"
+    options = Options(mode="analyzer")
+    deployment: ClassVar[dict[str, Any]] = {"query_mode": "analyzer"}
+
+
+class Model(Tokens):
+    """Query text, tokenized and weighted by a SPARSE_TOKENIZE model of ML Commons."""
+
+    name = "model"
+    title = "LSR (model)"
+    options = Options(mode="model")
+    deployment: ClassVar[dict[str, Any]] = {"query_mode": "model"}
+
+
+class TwoPhase(Tokens):
+    """Strong query tokens first, weak ones for the best documents only."""
+
+    name = "two-phase"
+    title = "LSR (two-phase)"
+    options = Options(two_phase=True)
+    deployment: ClassVar[dict[str, Any]] = {"two_phase": True}
+
+
+class Pruned(Tokens):
+    """Documents without their weak tokens."""
+
+    name = "pruned"
+    title = "LSR (pruned documents)"
+    place = PrunedIndex
+
+
+class PrunedQuery(Tokens):
+    """Queries without their weak tokens."""
+
+    name = "pruned-query"
+    title = "LSR (pruned queries)"
+    options = Options(prune=PRUNED_QUERY)

@@ -1,0 +1,99 @@
+"""Every latency measurement that a suite asks for, on systems that are ready."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from opensearch_lsr.evaluation import latency, load, percentiles, samples
+from opensearch_lsr.evaluation.context import slug
+from opensearch_lsr.evaluation.ready import Ready
+from opensearch_lsr.evaluation.run import Run
+from opensearch_lsr.evaluation.samples import Samples
+from opensearch_lsr.evaluation.suite import Latency
+
+SAMPLES = "samples"  # folder of the times, every query and round
+
+
+def measure(asked: Run, ready: Ready, collection: str, queries: Mapping[str, str], baseline: str) -> None:
+    """Measure what is not in the results yet: one entry for each way and each setting of ``track_total_hits``.
+
+    Raises:
+        ClusterError: when the cluster stops answering.
+    """
+    plan = asked.suite.latency
+    if plan is None or not ready.systems:
+        return
+    texts = drawn(queries, plan.queries, asked.suite.seed)
+    for mode, clients, rate in ways(plan):
+        for setting in plan.track_total_hits:
+            key = {
+                "collection": collection,
+                "mode": mode,
+                "clients": clients,
+                "rate": rate,
+                "track_total_hits": setting != "false",
+            }
+            if any(all(entry.get(name) == value for name, value in key.items()) for entry in asked.results["latency"]):
+                continue
+            what = f"{collection}: " + (f"{rate:g} queries/s" if rate else f"{clients} client" + "s" * (clients != 1))
+            asked.on_step(f"{what}, total hits {setting}")
+            found = _times(asked, ready, texts, key, what)
+            kept = asked.folder / SAMPLES / _file(key)
+            kept.parent.mkdir(exist_ok=True)
+            samples.save(kept, found)
+            asked.results["latency"].append(
+                {
+                    **key,
+                    "documents": max(built["documents"] for built in ready.built.values()),
+                    "merged": plan.merge,
+                    "segments": max(built["segments"] for built in ready.built.values()),
+                    "size": plan.size,
+                    "warmup": latency.WARMUP,
+                    "rounds": plan.rounds,
+                    "systems": percentiles.summary(found, baseline, asked.suite.seed),
+                }
+            )
+            asked.save()
+
+
+def ways(plan: Latency) -> list[tuple[str, int | None, float | None]]:
+    """Mode, clients, rate of each measurement."""
+    closed: list[tuple[str, int | None, float | None]] = [("closed", clients, None) for clients in plan.clients]
+    return [*closed, *(("open", None, rate) for rate in plan.rates)]
+
+
+def drawn(queries: Mapping[str, str], count: int, seed: int) -> list[str]:
+    """So many query texts, the same for the same seed."""
+    return random.Random(seed).sample(list(queries.values()), min(count, len(queries)))
+
+
+def kept_samples(asked: Run, collection: str, track_total_hits: bool) -> dict[str, Samples]:
+    """The times of one client, closed loop; empty where there are none."""
+    key = {"collection": collection, "mode": "closed", "clients": 1, "rate": None, "track_total_hits": track_total_hits}
+    file = asked.folder / SAMPLES / _file(key)
+    return samples.load(file) if file.is_file() else {}
+
+
+def _times(asked: Run, ready: Ready, texts: list[str], key: Mapping[str, Any], what: str) -> dict[str, Samples]:
+    plan = asked.suite.latency or Latency()
+    options: dict[str, Any] = {
+        "rounds": plan.rounds,
+        "seed": asked.suite.seed,
+        "size": plan.size,
+        "track_total_hits": key["track_total_hits"],
+        "on_progress": partial(asked.on_progress, what),
+    }
+    run: Callable[..., dict[str, Samples]] = latency.interleaved
+    if key["rate"]:
+        run, options["rate"] = load.open_loop, key["rate"]
+    elif key["clients"] != 1:
+        run, options["clients"] = load.closed_loop, key["clients"]
+    return run(asked.client, ready.systems, texts, **options)
+
+
+def _file(key: Mapping[str, Any]) -> str:
+    way = f"{key['rate']:g}-per-s" if key["rate"] else f"{key['clients']}-clients"
+    return f"{slug(key['collection'])}.{way}.{'total' if key['track_total_hits'] else 'no-total'}.npz"
