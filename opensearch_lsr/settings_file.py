@@ -30,13 +30,18 @@ def read(kind: type[T], file: Path, settings: Sequence[str] = (), counts: Collec
         FileNotFoundError: when there is no such file.
         InputError: naming the file and the key that is unknown, missing or of another type.
     """
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not TOML ({error})") from error
+    table = load(file)
     for setting in settings:
         assign(table, setting)
     return parse(kind, table, str(file), counts)
+
+
+def load(file: Path) -> dict[str, Any]:
+    """A file's table, unchecked; raises as :func:`read` does."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not TOML ({error})") from error
 
 
 def parse(kind: type[T], table: Mapping[str, Any], source: str, counts: Collection[str] = (), where: str = "") -> T:
@@ -77,7 +82,16 @@ def assign(table: dict[str, Any], setting: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *outer, last = key.strip().split(".")
+    put(table, key.strip(), value, f"--set {setting}")
+
+
+def put(table: dict[str, Any], key: str, value: Any, source: str) -> None:
+    """Put a value where a dotted key says; ``source`` is for messages.
+
+    Raises:
+        InputError: when there is no such place.
+    """
+    *outer, last = key.split(".")
     place: Any = table
     try:
         for name in outer:
@@ -85,7 +99,7 @@ def assign(table: dict[str, Any], setting: str) -> None:
         place[int(last) if isinstance(place, list) else last] = value
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise InputError(
-            f"--set {setting}: there is no such place; an entry of a list is a number, as in teachers.0.model=…"
+            f"{source}: there is no such place; an entry of a list is a number, as in teachers.0.model=…"
         ) from error
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,18 +19,18 @@ from opensearch_lsr.errors import needs_extra
 
 if TYPE_CHECKING:
     from opensearch_lsr.evaluation.context import DenseModel
-    from opensearch_lsr.evaluation.suite import Suite
 
 FAILED = 3  # exit code of a gate that does not open
+_SETTINGS = {"grow": "scale.sizes"}  # options that are called otherwise in a suite
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class Sizes(click.ParamType["tuple[int, ...]"]):
+class Sizes(click.ParamType["list[int]"]):
     """``10k,100k,1m``."""
 
     name = "sizes"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         units = {"k": 1_000, "m": 1_000_000}
         try:
             found = [
@@ -37,8 +38,10 @@ class Sizes(click.ParamType["tuple[int, ...]"]):
                 for part in str(value).lower().split(",")
             ]
         except ValueError:
+            found = []
+        if min(found, default=0) < 1:
             self.fail(f"{value!r}: give sizes such as 10k,100k,1m", param, ctx)
-        return tuple(sorted(set(found)))
+        return sorted(set(found))
 
 
 @click.group(context_settings=_HELP)
@@ -60,19 +63,21 @@ def benchmark() -> None:
 @click.option("--bundle", help="The encoder to compare [default: the package's own].")
 @click.option("--system", "systems", multiple=True, metavar="NAME", help="Only these; the first is the baseline.")
 @click.option("--split", help="Whose judgments count [default: test].")
+@click.option("--bi-encoder", metavar="BUNDLE", help="Also a sparse bi-encoder, which encodes queries.")
 @click.option("--dense", metavar="MODEL", help="Also a k-NN field by this sentence-transformers model.")
 @click.option("--grow", type=Sizes(), metavar="10k,100k,1m", help="Grow the first collection; latency at each size.")
 @click.option("--drop-self", is_flag=True, help="Leave out the document whose id is the query's (ArguAna, Quora).")
+@click.option("--no-latency", is_flag=True, help="Relevance and cost only.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where vectors are kept [default: FOLDER/cache].")
 @click.option("--cleanup", is_flag=True, help="Leave nothing in the cluster, however the run ends.")
 @cluster_options
 @json_option
 def run(
     connection: Connection,
-    collections: tuple[str, ...],
     output: Path,
     suite: Path | None,
     settings: tuple[str, ...],
+    no_latency: bool,
     cache: Path | None,
     cleanup: bool,
     as_json: bool,
@@ -84,39 +89,51 @@ def run(
     hub:owner/name. FOLDER gets results.json, report.html, table.md, plots and TREC runs. A run that was stopped goes
     on where it was when it is started again.
 
+    Systems: bm25 and bm25-standard (by analyzer); tokens, analyzer and model (what encodes the query); two-phase,
+    pruned, pruned-query and seismic (what makes it faster); hybrid; bi-encoder; dense. What the cluster lacks for one
+    is told, and the others are compared.
+
     \b
     Example:
       opensearch-lsr benchmark run my-collection -o results
       opensearch-lsr benchmark run my-collection -o results --system bm25 --system tokens --grow 10k,100k
     """
+    if not suite and not options["collections"]:
+        raise click.UsageError("name a collection, or a --suite")
+    with needs_extra("eval", "the benchmark"):  # now, not after hours
+        import ir_measures  # noqa: F401
+    with needs_extra("report", "the report"):
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+
     from opensearch_lsr.evaluation import benchmark as benchmarks
+    from opensearch_lsr.evaluation import results
+    from opensearch_lsr.evaluation import suite as suites
     from opensearch_lsr.evaluation.report import terminal
     from opensearch_lsr.evaluation.report.write import write
     from opensearch_lsr.evaluation.run import Run
 
-    with needs_extra("report", "the report"):  # now, not after hours
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-
-    chosen = _suite(collections, suite, settings, options)
-    with connection.client() as client, progress() as report:
-        asked = Run(
-            client,
-            chosen,
-            output,
-            cache or output / "cache",
-            _dense(chosen.dense) if chosen.dense else None,
-            shlex.join(["opensearch-lsr", *sys.argv[1:]]),
-            _say,
-            report,
-        )
+    given = {_SETTINGS.get(name, name): value for name, value in options.items() if value}
+    chosen = suites.read(suite, settings, {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()})
+    if no_latency:
+        chosen = replace(chosen, latency=None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job ends as Ctrl-C does: recorded, cleaned
+    with connection.client() as client, progress(in_bytes=False) as report:
+        dense = _dense(chosen.dense) if chosen.dense else None
+        command = shlex.join(["opensearch-lsr", *sys.argv[1:]])
+        asked = Run(client, chosen, output, cache or output / "cache", dense, command, _say, report)
         try:
             found = benchmarks.measure(asked, clean=cleanup)
-        finally:
-            if asked.results:  # what there is, also of a run that failed
-                write(asked.results, output)
+        except BaseException:
+            if asked.results:
+                with suppress(Exception):  # what ended the run is what is told
+                    write(asked.results, output)
+                clear = "" if cleanup else f"; `opensearch-lsr benchmark cleanup {output}` clears the cluster"
+                click.echo(f"what was measured is in {output}, the same command goes on from there{clear}", err=True)
+            raise
+        write(found, output)
     if as_json:
-        emit_json(found)
+        emit_json(results.plain(found))
         return
     for columns, rows in terminal.summary(found):
         table(columns, rows)
@@ -179,28 +196,28 @@ def gate(results: Path, systems: tuple[str, ...], collections: tuple[str, ...], 
         sys.exit(FAILED)
 
 
-def _suite(collections: Sequence[str], file: Path | None, settings: Sequence[str], options: dict[str, Any]) -> Suite:
-    """The suite of a file, or one made of the arguments; options go over either."""
-    from opensearch_lsr import settings_file
-    from opensearch_lsr.evaluation import suite
+@benchmark.command(context_settings=_HELP)
+@click.argument("folder", type=click.Path(path_type=Path))
+@cluster_options
+@json_option
+def cleanup(connection: Connection, folder: Path, as_json: bool) -> None:
+    """Remove what a run that was stopped left in the cluster; its results in FOLDER stay.
 
-    if not file and not collections:
-        raise click.UsageError("name a collection, or a --suite")
-    table: dict[str, Any] = {"collections": [str(Path(c).absolute()) if Path(c).exists() else c for c in collections]}
-    if file:
-        chosen = suite.read(file, settings)
-    else:
-        made = dict(table)
-        for setting in settings:
-            settings_file.assign(made, setting)
-        chosen = settings_file.parse(suite.Suite, made, "--set", suite.COUNTS)
-    grow = options.pop("grow")
-    given = {name: value for name, value in options.items() if value}
-    if grow:
-        given["scale"] = replace(chosen.scale, sizes=grow) if chosen.scale else suite.Scale(grow)
-    if collections:
-        given["collections"] = tuple(table["collections"])
-    return replace(chosen, **given)
+    \b
+    Example:
+      opensearch-lsr benchmark cleanup results
+    """
+    from opensearch_lsr.evaluation import results
+    from opensearch_lsr.evaluation.cleanup import cleanup as clean
+    from opensearch_lsr.evaluation.run import name_in_cluster
+
+    name = name_in_cluster(results.load(folder)["run"])
+    with connection.client() as client:
+        removed = clean(client, name)
+    if as_json:
+        emit_json({"removed": removed})
+        return
+    click.echo("\n".join(f"removed {one}" for one in removed) or f"nothing of {name} is in the cluster")
 
 
 def _dense(folder: str) -> DenseModel:

@@ -34,8 +34,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str |
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar; yields ``report(what, done, total)``. Silent when stderr is no terminal."""
+def progress(in_bytes: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar; yields ``report(what, done, total)``. Silent when stderr is no terminal.
+
+    Args:
+        in_bytes: amounts above a million are bytes, unless they are ``documents``, and shown as MB.
+    """
     if not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
@@ -47,7 +51,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
-            scale, unit = (1e6, " MB") if total >= 1e6 and what != "documents" else (1, "")
+            scale, unit = (1e6, " MB") if in_bytes and total >= 1e6 and what != "documents" else (1, "")
             amount = f"{done / scale:,.0f}" + (f"/{total / scale:,.0f}{unit}" if total else "")
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=total or None, amount="")

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.errors import InputError, LSRError
-from opensearch_lsr.evaluation import collection, costs, ready, results, scaling, scoring, surroundings, timing
+from opensearch_lsr.evaluation import collection, costs, ready, record, results, scaling, scoring, timing
+from opensearch_lsr.evaluation.asking import address
 from opensearch_lsr.evaluation.cleanup import cleanup
 from opensearch_lsr.evaluation.collection import Collection
-from opensearch_lsr.evaluation.context import Context
+from opensearch_lsr.evaluation.context import Context, slug
 from opensearch_lsr.evaluation.encoded import Encoded
 from opensearch_lsr.evaluation.results import Results
 from opensearch_lsr.evaluation.run import Run
+from opensearch_lsr.evaluation.suite import Suite
 
 INGESTED = 300  # documents that are encoded in each mode, by tens of milliseconds each
+MODES = {"none": "as text only", "client": "encoded by the client", "cluster": "encoded by the cluster"}
 
 
 def measure(asked: Run, clean: bool = False) -> Results:
@@ -45,89 +48,79 @@ def measure(asked: Run, clean: bool = False) -> Results:
     suite = asked.suite
     names = ready.names_of(suite.systems)
     grown = ready.names_of(suite.scale.systems or names) if suite.scale else []
+    with readable_errors(address(asked.client)):
+        context = _context(asked, {*names, *grown})
+        _check(suite, grown, context)
+        record.begin(asked, context)
+    about = asked.results["run"]
+    try:
+        with readable_errors(address(asked.client)):
+            context = replace(context, run=asked.name)
+            for given in suite.collections:
+                _collection(asked, context, collection.read(given, suite.split), names)
+            if suite.scale is not None:
+                scaling.measure(asked, context, suite.scale, grown)
+    except BaseException as error:  # an interruption, too
+        about["error"] = _line(error)
+        with suppress(OSError):  # a full disk may be what stopped it
+            asked.save()
+        if clean:
+            _clean_after_failure(asked)
+        raise
+    about["finished"] = about.get("finished") or record.now()
+    asked.save()
+    cleanup(asked.client, asked.name)
+    return asked.results
+
+
+def _context(asked: Run, names: set[str]) -> Context:
+    """What all collections share. Without a system that needs it the bundle is left closed: BM25 needs no encoding.
+
+    Raises:
+        BundleError: for a bundle that is damaged.
+        InputError: for one whose queries are encoded.
+    """
+    suite = asked.suite
     context = Context(
         asked.client,
-        asked.name,
+        run="",
         collection="",
         documents=0,
-        bundle=Bundle.open(suite.bundle),
         bi_encoder=Bundle.open(suite.bi_encoder) if suite.bi_encoder else None,
         dense=asked.dense,
         merged=suite.latency is None or suite.latency.merge,
     )
-    _begin(asked, context)
-    about = asked.results["run"]
-    try:
-        for given in suite.collections:
-            _collection(asked, context, collection.read(given, suite.split), names)
-        if suite.scale is not None:
-            scaling.measure(asked, context, suite.scale, grown)
-        about |= {"finished": _now(), "error": None}
-    except (LSRError, KeyboardInterrupt) as error:
-        about["error"] = str(error) or "interrupted"
-        raise
-    finally:
-        asked.save()
-        if clean or about["finished"]:
-            with suppress(LSRError):  # a cluster that is gone has taken it along
-                cleanup(asked.client, asked.name)
-    return asked.results
+    if suite.scale is None and not any(ready.encoder(name, context) == "bundle" for name in names):
+        return context
+    bundle = Bundle.open(suite.bundle)
+    if bundle.config.query != "table":
+        raise InputError(f"{bundle.path}: a bi-encoder; give it as bi_encoder, beside a bundle with token weights")
+    return replace(context, bundle=bundle)
 
 
-def _begin(asked: Run, context: Context) -> None:
-    """Take up what the folder holds, or begin.
+def _check(suite: Suite, grown: Sequence[str], context: Context) -> None:
+    """Find out now what would else end the run after hours: files that cannot be read, names that are taken.
 
     Raises:
-        InputError: when it holds another run.
+        InputError: see above.
     """
-    given = context.bundle
-    now = {
-        "settings": {key: value for key, value in asdict(asked.suite).items() if value is not None},
-        "fingerprints": {}
-        if given is None
-        else {"document": given.config.document_fingerprint, "query": given.config.query_fingerprint},
-        "cluster": surroundings.cluster(asked.client),
-    }
-    if (asked.folder / results.FILE).is_file():
-        asked.results = results.load(asked.folder)
-        before = asked.results["run"]
-        for name, value in results.plain(now).items():
-            if before.get(name) != value:
-                raise InputError(
-                    f"{asked.folder}: holds a run with another {name.removesuffix('s')}; go on with the same, or "
-                    "choose another output"
-                )
-        before |= {"finished": None, "error": None}
-        return
-    asked.results = results.empty(
-        {
-            "name": asked.name,
-            "started": _now(),
-            "finished": None,
-            "command": asked.command,
-            "seed": asked.suite.seed,
-            "commit": surroundings.commit(),
-            "versions": surroundings.versions(),
-            "machine": surroundings.machine(),
-            **now,
-        }
-    )
-    asked.save()
+    names = []
+    for given in suite.collections:
+        found = collection.read(given, suite.split)
+        names.append(slug(found.name))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two collections are called {twice}; rename the folder of one")
+    if suite.scale is not None:
+        found = collection.read(suite.scale.collection or suite.collections[0], suite.split)
+        scaling.check(suite.scale, found, grown, context, suite.seed)
 
 
 def _collection(asked: Run, context: Context, found: Collection, names: Sequence[str]) -> None:
-    entry = results.entry(asked.results["collections"], name=found.name)
+    entry = record.of_collection(asked, found, names[0])
     if entry.get("complete"):
         asked.on_step(f"{found.name}: is measured")
         return
     asked.on_step(f"{found.name}: {len(found.documents):,} documents, {len(found.queries):,} judged queries")
-    entry |= {
-        "split": found.split,
-        "documents": len(found.documents),
-        "queries": len(found.queries),
-        "judgments": found.judgments,
-        "baseline": names[0],
-    }
     encoded = Encoded(context, found.documents, asked.cache, asked.on_progress)
     own = replace(
         context,
@@ -147,10 +140,24 @@ def _collection(asked: Run, context: Context, found: Collection, names: Sequence
 
 def _ingest(asked: Run, context: Context, mode: str, encoded: Encoded, entry: dict[str, Any]) -> None:
     if "documents_per_s" not in entry:
-        asked.on_step(f"{context.collection}: indexing {INGESTED} documents, encoded by {mode}")
-        entry |= costs.ingest(context, list(islice(encoded.records(None), INGESTED)), mode)
+        documents = list(islice(encoded.records(None), INGESTED))
+        asked.on_step(f"{context.collection}: indexing {len(documents)} documents {MODES[mode]}")
+        entry |= costs.ingest(context, documents, mode)
         asked.save()
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _clean_after_failure(asked: Run) -> None:
+    """What failed is what is told, not that cleaning up failed, too."""
+    try:
+        cleanup(asked.client, asked.name)
+    except Exception as error:
+        asked.on_step(
+            f"{asked.name} could not be cleaned up ({_line(error)}): `opensearch-lsr benchmark cleanup {asked.folder}`"
+        )
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, LSRError) else f"{type(error).__name__}: {text}"

@@ -1,4 +1,7 @@
-"""Taking away all that benchmarks made in a cluster, found by its names, whatever was killed when."""
+"""Taking away all that a run made in a cluster, found by its names, whatever was killed when.
+
+Only ever one run's: on a shared cluster another may be under way.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,19 @@ from opensearch_lsr.cluster import models, query_side, status
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.cluster.models import Model
 from opensearch_lsr.evaluation.asking import address
-from opensearch_lsr.evaluation.context import PREFIX, slug
+from opensearch_lsr.evaluation.context import names_of
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX
 
 
-def cleanup(client: OpenSearch, run: str | None = None, collection: str | None = None) -> list[str]:
-    """Remove indices with their aliases, pipelines, models and token weights of benchmarks.
+def cleanup(client: OpenSearch, run: str, collection: str | None = None) -> list[str]:
+    """Remove a run's indices with their aliases, its pipelines, models and token weights.
 
     What a deployment of an application uses stays: its token weights, for example, where the encoder is the same.
 
     Args:
         client: the cluster.
-        run: only what this run made; None takes every run's.
-        collection: only what the run made for this collection; its models stay for the next one.
+        run: its name.
+        collection: only what it made for this collection, and what nothing else uses.
 
     Returns:
         The names of what was removed.
@@ -33,7 +36,7 @@ def cleanup(client: OpenSearch, run: str | None = None, collection: str | None =
     Raises:
         ClusterError: when the cluster refuses or stops answering.
     """
-    start = "-".join([PREFIX, *(slug(part) for part in (run, collection) if part), ""])
+    start = names_of(run, collection)
     with readable_errors(address(client)):
         removed = list(_indices(client, start)) + list(_pipelines(client, start))
         if not collection:

@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
 
-PREFIX = "lsr-bench"  # of all that a benchmark makes in a cluster; what cleanup looks for
+PREFIX = "lsr-bench"  # of all that a benchmark makes in a cluster
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Context:
 
     def index(self, storage: str) -> str:
         """The index (or alias) of a storage."""
-        return f"{PREFIX}-{slug(self.run)}-{slug(self.collection)}-{storage}"
+        return f"{names_of(self.run, self.collection)}{storage}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -68,11 +68,19 @@ class Context:
         return {"number_of_shards": self.shards, "number_of_replicas": 0, "refresh_interval": "-1"}
 
 
+def names_of(run: str, collection: str | None = None) -> str:
+    """How the names of all begin that a run makes, for one collection.
+
+    Dots end a run's and a collection's part, and no part has one: ``nightly`` never stands for ``nightly-2``.
+    """
+    return "".join([f"{PREFIX}-{slug(run)}.", f"{slug(collection)}." if collection else ""])
+
+
 def owned(bundle: Bundle, run: str) -> Bundle:
-    """The same bundle, named ``bench-<run>-<name>``: its models in the cluster are then ``lsr-bench-<run>-…``, and
+    """The same bundle, named ``bench-<run>.<name>``: its models in the cluster are then ``lsr-bench-<run>.…``, and
     nothing that is deployed with it is taken for an application's."""
-    name = bundle.config.name
-    return Bundle(bundle.path, replace(bundle.config, name=f"{PREFIX.removeprefix('lsr-')}-{slug(run)}-{name}"))
+    name = names_of(run).removeprefix("lsr-") + bundle.config.name
+    return Bundle(bundle.path, replace(bundle.config, name=name))
 
 
 def slug(text: str) -> str:

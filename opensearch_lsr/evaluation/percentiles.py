@@ -101,8 +101,8 @@ def slopes(
         statistic: which latency, ``p50``, ``p95``, ``p99`` or ``mean``.
 
     Returns:
-        Name → ``ms_per_million`` documents with ``low`` and ``high``, and ``ratio_to_baseline`` (None where the
-        baseline's does not rise). Systems with fewer than two sizes are left out.
+        Name → ``ms_per_million`` documents with ``low`` and ``high``, and ``ratio_to_baseline`` (None where
+        the baseline's interval is not above zero). Systems with fewer than two sizes are left out.
     """
     found: dict[str, dict[str, float | None]] = {}
     for name, times in by_size.items():
@@ -112,10 +112,11 @@ def slopes(
             steep = partial(_slope, {size: times[size] for size in sizes}, statistic)
             drawn = np.concatenate([steep(chosen) for chosen in _draws(count, seed)])
             found[name] = {"ms_per_million": float(steep(np.arange(count)[None])[0]), **_interval(drawn)}
-    steepness = found.get(baseline, {}).get("ms_per_million") or 0.0
+    against = found.get(baseline, {})
+    rises = (against.get("low") or 0.0) > 0
     for values in found.values():
-        slope = values["ms_per_million"] or 0.0
-        values["ratio_to_baseline"] = slope / steepness if steepness > 0 else None
+        slope, other = values["ms_per_million"], against.get("ms_per_million")
+        values["ratio_to_baseline"] = slope / other if rises and slope is not None and other else None
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 from opensearch_lsr.errors import InputError
@@ -50,15 +51,26 @@ def names_of(asked: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked)) or list(SYSTEMS)
 
 
+def encoder(name: str, context: Context) -> EncoderName | None:
+    """Which encoder's document vectors a system searches."""
+    return SYSTEMS[name](context).storage.encoder
+
+
 def make(context: Context, names: Sequence[str], records: Records, on_step: OnStep, on_progress: OnProgress) -> Ready:
     """Build what the systems search, then prepare them.
 
     Raises:
+        InputError: when the first, the baseline, cannot run here.
         ClusterError: when the cluster refuses a document or stops answering.
     """
     found = Ready()
     chosen = {name: SYSTEMS[name](context) for name in names}
     found.skipped = {name: why for name, system in chosen.items() if (why := system.missing())}
+    if names[0] in found.skipped:
+        raise InputError(
+            f"system {names[0]}: the first is the baseline, and it cannot run here: {found.skipped[names[0]]}; "
+            "name another one first"
+        )
     for name, system in chosen.items():
         if name in found.skipped:
             continue
@@ -66,10 +78,35 @@ def make(context: Context, names: Sequence[str], records: Records, on_step: OnSt
         if place.name not in found.built:
             on_step(f"{context.collection}: index {place.name}")
             progress = partial(_index_progress, on_progress, place.name, context.documents)
-            found.built[place.name] = storage.build(place, records(place.encoder), progress)
+            source = _Timed(records(place.encoder))
+            built = storage.build(place, source, progress)
+            found.built[place.name] = built | {"ingest_documents_per_s": source.rate_without(built)}
         system.prepare()
         found.systems[name] = system
     return found
+
+
+class _Timed:
+    """A stream, and the seconds that making its items took: growing documents is no part of indexing them."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self._records = iter(records)
+        self._seconds = 0.0
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        started = perf_counter()
+        try:
+            return next(self._records)
+        finally:
+            self._seconds += perf_counter() - started
+
+    def rate_without(self, built: Mapping[str, Any]) -> float:
+        """Documents a second of an index built from this stream, the stream's own seconds left out."""
+        documents, rate = built["documents"], built["ingest_documents_per_s"]
+        return float(documents / max(documents / rate - self._seconds, 1e-9))
 
 
 def _index_progress(on_progress: OnProgress, name: str, total: int, done: int) -> None:

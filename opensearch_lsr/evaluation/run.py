@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from opensearchpy import OpenSearch
 
@@ -41,8 +43,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name
+        """The run's in the cluster."""
+        return name_in_cluster(self.results["run"])
 
     def save(self) -> None:
         """Keep what was measured."""
         results.save(self.folder, self.results)
+
+
+def name_in_cluster(about: Mapping[str, Any]) -> str:
+    """A run's name and when it was begun, such as ``nightly-20261123091244``.
+
+    Two people may both call their folders ``results``; neither's run touches what the other's has in the cluster.
+    """
+    digits = "".join(filter(str.isdigit, about.get("started") or ""))
+    return f"{about['name']}-{digits[:14]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -35,28 +35,47 @@ from opensearch_lsr.evaluation.systems.seismic import Seismic
 
 EXACT = "tokens"  # what approximate and pruned systems are compared with
 PROOF_QUERIES = 30
+OWN = (None, "bundle")  # encoders whose vectors grown documents have
+FOREIGN = "grown documents have vectors of the bundle only"
+
+
+def check(plan: Scale, found: Collection, names: Sequence[str], context: Context, seed: int) -> None:
+    """See whether a collection can be grown so far for these systems, without encoding anything.
+
+    Raises:
+        InputError: when it cannot, or is larger than a size, or the baseline cannot run on it.
+    """
+    if ready.encoder(names[0], context) not in OWN:
+        raise InputError(f"scale.systems: the first, {names[0]}, is the baseline; {FOREIGN}: name another one first")
+    documents = len(found.documents)
+    if plan.sizes[0] < documents:
+        raise InputError(f"scale.sizes: {found.name} has {documents:,} documents; grow it beyond that")
+    parts = growth.cut(found.documents, found.judged)
+    possible = documents + Growth(parts, [{}] * len(parts), seed).capacity
+    if plan.sizes[-1] > possible:
+        raise InputError(
+            f"scale.sizes: {found.name} can be grown to {possible:,} documents, as few of it are not judged; "
+            "grow it less, or a larger collection"
+        )
 
 
 def measure(asked: Run, context: Context, plan: Scale, names: Sequence[str]) -> None:
     """Every size that is not in the results yet, then the slopes.
 
     Raises:
-        InputError: when the collection cannot be grown so far, or is larger than a size.
+        InputError: when the baseline cannot run here.
         ClusterError: when the cluster stops answering.
     """
-    given = plan.collection or asked.suite.collections[0]
-    found = collection.read(given, asked.suite.split)
-    if plan.sizes[0] < len(found.documents):
-        raise InputError(f"scale.sizes: {found.name} has {len(found.documents):,} documents; grow it beyond that")
+    found = collection.read(plan.collection or asked.suite.collections[0], asked.suite.split)
     corpus = _Corpus(asked, context, found)
     for size in plan.sizes:
         entry = results.entry(asked.results["scale"], collection=found.name, size=size)
+        own = replace(context, collection=f"{found.name}-{size}", documents=size)
         if not entry.get("complete"):
-            own = replace(context, collection=f"{found.name}-{size}", documents=size)
             _size(asked, own, names, corpus, entry)
             entry["complete"] = True
             asked.save()
-            cleanup(asked.client, asked.name, f"{found.name}-{size}")
+            cleanup(asked.client, asked.name, own.collection)
     asked.results["slopes"] = _slopes(asked, found.name, plan, names[0])
     asked.save()
 
@@ -67,61 +86,58 @@ class _Corpus:
     def __init__(self, asked: Run, context: Context, found: Collection) -> None:
         self.found = found
         self.real = Encoded(context, found.documents, asked.cache, asked.on_progress)
-        self._parts = growth.cut(found.documents, found.judged)
-        self._seed = asked.suite.seed
         self._asked = asked
-        self._grown: Growth | None = None
 
-    def records(self, size: int, encoder: EncoderName | None) -> Iterator[Record]:
-        """The real documents, then grown ones."""
-        if encoder not in (None, "bundle"):
-            raise InputError(f"scale: grown documents have vectors of the bundle only, not of {encoder}")
-        yield from islice(self.real.records(encoder), size)
-        for document, vector in self.grown.documents(size - len(self.found.documents)):
+    def records(self, size: int, encoder: EncoderName | None, counting: Distribution | None = None) -> Iterator[Record]:
+        """The real documents, then grown ones, which are counted on the way where that is asked for."""
+        yield from self.real.records(encoder)
+        grown = self.grown.documents(size - len(self.found.documents))
+        for document, vector in counting.counting(grown) if counting else grown:
             yield Record(*document, vector if encoder else None)
 
-    @property
-    def grown(self) -> Growth:
-        if self._grown is None:
-            bundle = self.real.given
-            if bundle is None:
-                raise InputError("scale: grown documents need a bundle")
-            texts = [part.document.whole for part in self._parts]
-            self._asked.on_step(f"{self.found.name}: {len(texts):,} parts to grow from")
-            encoded = vectors.encode(bundle, texts, self._asked.cache, partial(self._asked.on_progress, "parts"))
-            self._grown = Growth(self._parts, encoded, self._seed)
-        return self._grown
+    def count_real(self) -> Distribution:
+        """Of the real documents."""
+        counted = Distribution()
+        for _ in counted.counting(zip(self.found.documents, self.real.sparse, strict=True)):
+            pass
+        return counted
 
-    def distribution(self, size: int) -> dict[str, Any]:
-        """Of real and grown documents, side by side."""
-        real, grown = Distribution(), Distribution()
-        pairs = zip(self.found.documents, self.real.sparse, strict=True)
-        for counted in (real.counting(pairs), grown.counting(self.grown.documents(size - len(self.found.documents)))):
-            for _ in counted:
-                pass
-        return distribution.beside(real, grown)
+    @cached_property
+    def grown(self) -> Growth:
+        """The stream of grown documents; their parts are encoded when it is first wanted."""
+        parts = growth.cut(self.found.documents, self.found.judged)
+        texts = [part.document.whole for part in parts]
+        self._asked.on_step(f"{self.found.name}: {len(texts):,} parts to grow from")
+        bundle, progress = self.real.given, partial(self._asked.on_progress, "encode parts")
+        if bundle is None:
+            raise InputError("scale: grown documents need a bundle")
+        return Growth(parts, vectors.encode(bundle, texts, self._asked.cache, progress), self._asked.suite.seed)
 
 
 def _size(asked: Run, context: Context, names: Sequence[str], corpus: _Corpus, entry: dict[str, Any]) -> None:
     asked.on_step(f"{context.collection}: {context.documents:,} documents")
     context = replace(context, largest_weight=corpus.real.sparse.largest_weight)
-    found = corpus.found
-    systems = ready.make(
-        context,
-        names,
-        lambda encoder: corpus.records(context.documents, encoder),
-        asked.on_step,
-        asked.on_progress,
-    )
-    entry |= {"documents": context.documents, "distribution": corpus.distribution(context.documents)}
-    entry["systems"] = _quality(asked, systems, found)
+    foreign = [name for name in names if ready.encoder(name, context) not in OWN]
+    grown = Distribution()
+    passes = iter([grown])  # the first alone is counted; a million documents take minutes
+
+    def records(encoder: EncoderName | None) -> Iterator[Record]:
+        return corpus.records(context.documents, encoder, next(passes, None))
+
+    able = [name for name in names if name not in foreign]
+    systems = ready.make(context, able, records, asked.on_step, asked.on_progress)
+    systems.skipped |= dict.fromkeys(foreign, FOREIGN)
+    entry |= {"documents": context.documents, "distribution": distribution.beside(corpus.count_real(), grown)}
+    entry["systems"] = _quality(asked, systems, corpus.found)
     asked.save()
-    timing.measure(asked, systems, context.collection, found.queries, names[0])
-    closed = {"collection": context.collection, "mode": "closed", "clients": 1, "track_total_hits": True}
-    timed = [one for one in asked.results["latency"] if closed.items() <= one.items()]
+    if asked.suite.latency is None:
+        return
+    timing.measure(asked, systems, context.collection, corpus.found.queries, names[0])
+    key = timing.plainest(asked.suite.latency, context.collection)
+    timed = {one["name"]: one for one in results.entry(asked.results["latency"], **key)["systems"]}
     for row in entry["systems"]:
-        for one in (system for latency in timed for system in latency["systems"] if system["name"] == row["name"]):
-            row |= {"total_ms": one["total_ms"], "ratio": one["ratio"]}
+        if row["name"] in timed:
+            row |= {part: timed[row["name"]][part] for part in ("total_ms", "ratio")}
 
 
 def _quality(asked: Run, systems: Ready, found: Collection) -> list[dict[str, Any]]:
@@ -144,8 +160,11 @@ def _quality(asked: Run, systems: Ready, found: Collection) -> list[dict[str, An
 
 
 def _slopes(asked: Run, name: str, plan: Scale, baseline: str) -> dict[str, dict[str, float | None]]:
+    if asked.suite.latency is None:
+        return {}
     times: dict[str, dict[int, Any]] = {}
     for size in plan.sizes:
-        for system, one in timing.kept_samples(asked, f"{name}-{size}", True).items():
+        key = timing.plainest(asked.suite.latency, f"{name}-{size}")
+        for system, one in timing.kept_samples(asked, key).items():
             times.setdefault(system, {})[size] = one.total
     return percentiles.slopes(times, baseline, asked.suite.seed)

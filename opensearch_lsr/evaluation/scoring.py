@@ -30,10 +30,8 @@ def measure(asked: Run, entry: dict[str, Any], found: Collection, encoded: Encod
     systems = entry.setdefault("systems", [])
     for name in [*ready.systems, *ready.skipped]:
         row = results.entry(systems, name=name)
-        row["title"] = SYSTEMS[name].title
-        if name in ready.skipped:
-            row["skipped"] = ready.skipped[name]
-        elif "relevance" not in row:
+        row |= {"title": SYSTEMS[name].title, "skipped": ready.skipped.get(name)}
+        if name in ready.systems and "relevance" not in row:
             asked.on_step(f"{found.name}: {len(found.queries):,} queries to {name}")
             row |= _one(asked, found, ready, name)
             asked.save()

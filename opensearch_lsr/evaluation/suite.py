@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from opensearch_lsr import settings_file
 from opensearch_lsr.errors import InputError
+from opensearch_lsr.evaluation.load import MAX_CLIENTS
 
 COUNTS = ("latency.queries", "latency.rounds", "latency.size", "latency.clients", "scale.sizes")
+CATALOGUES = ("ir_datasets:", "hub:")  # collections that are no folders
+PATHS = ("collections", "bundle", "bi_encoder", "dense", "scale.collection")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Scale:
     Attributes:
         sizes: documents, rising.
         collection: which is grown; the first by default.
-        systems: which are compared; those of the suite by default.
+        systems: which are compared, the first is the baseline; those of the suite by default. Grown documents have
+            vectors of the bundle: systems with another encoder are skipped.
     """
 
     sizes: tuple[int, ...]
@@ -82,31 +86,89 @@ class Suite:
     scale: Scale | None = None
 
 
-def read(file: Path, settings: Sequence[str] = ()) -> Suite:
-    """Read a suite; ``$NAME`` and ``~`` in its paths are expanded, other paths lie beside the file.
+def read(file: Path | None, settings: Sequence[str] = (), options: Mapping[str, Any] | None = None) -> Suite:
+    """Read a suite. ``$NAME`` and ``~`` in its paths are expanded; other paths lie beside the file.
+
+    Args:
+        file: TOML; None where options say it all, and paths lie in the working directory.
+        settings: ``key=value`` each, over what the file says.
+        options: dotted key → value, over both; paths lie in the working directory.
 
     Raises:
         InputError: naming the file and the key that is unknown, missing or wrong.
     """
+    source, folder = (str(file), file.absolute().parent) if file else ("options", Path.cwd())
     try:
-        suite = settings_file.read(Suite, file, settings, COUNTS)
+        table = settings_file.load(file) if file else {}
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such suite; give a TOML file") from error
-    if not suite.collections:
-        raise InputError(f"{file}: collections is empty; name a BEIR folder")
-    if suite.scale is not None and list(suite.scale.sizes) != sorted(set(suite.scale.sizes)):
-        raise InputError(f"{file}: scale.sizes is {list(suite.scale.sizes)}; give rising sizes")
+    for setting in settings:
+        settings_file.assign(table, setting)
+    for key, value in (options or {}).items():
+        settings_file.put(table, key, _placed(value, Path.cwd()) if key in PATHS else value, source)
+    suite = _with_paths(settings_file.parse(Suite, table, source, COUNTS), source, folder)
+    for found in (_collections_problem(suite), _latency_problem(suite), _scale_problem(suite)):
+        if found:
+            raise InputError(f"{source}: {found}")
+    return suite
+
+
+def _with_paths(suite: Suite, source: str, folder: Path) -> Suite:
+    def path(key: str, text: str) -> str:
+        expanded = os.path.expandvars(text)
+        if "$" in expanded:
+            raise InputError(f"{source}: {key} is {text!r}, and that variable is not set; export it")
+        placed: str = _placed(expanded, folder)
+        return placed
+
+    scale = suite.scale
     return replace(
         suite,
-        collections=tuple(_path(text, file) for text in suite.collections),
-        bundle=_path(suite.bundle, file),
-        bi_encoder=suite.bi_encoder and _path(suite.bi_encoder, file),
-        dense=suite.dense and _path(suite.dense, file),
+        collections=tuple(path("collections", text) for text in suite.collections),
+        bundle=path("bundle", suite.bundle),
+        bi_encoder=suite.bi_encoder and path("bi_encoder", suite.bi_encoder),
+        dense=suite.dense and path("dense", suite.dense),
+        scale=scale and replace(scale, collection=scale.collection and path("scale.collection", scale.collection)),
     )
 
 
-def _path(text: str, file: Path) -> str:
-    """A path made absolute where there is one; else a name, left as it is."""
-    path = Path(os.path.expandvars(text)).expanduser()
-    beside = file.absolute().parent / path
-    return str(beside) if beside.exists() else str(path)
+def _placed(value: Any, folder: Path) -> Any:
+    """A path, or a list of them, made absolute where there is something; a name stays as it is."""
+    if isinstance(value, list):
+        return [_placed(item, folder) for item in value]
+    path = folder / Path(value).expanduser()
+    is_name = value == "default" or not path.exists()  # the bundle of that name, also beside a folder called so
+    return value if is_name else str(path)
+
+
+def _collections_problem(suite: Suite) -> str | None:
+    if not suite.collections:
+        return "collections is empty; name a BEIR folder"
+    places = [("collections", given) for given in suite.collections]
+    if suite.scale is not None and suite.scale.collection:
+        places.append(("scale.collection", suite.scale.collection))
+    for key, given in places:
+        if not given.startswith(CATALOGUES) and not Path(given).is_dir():
+            return f"{key}: {given}: no such folder; give a BEIR folder, ir_datasets:ID or hub:owner/name"
+    return None
+
+
+def _latency_problem(suite: Suite) -> str | None:
+    latency = suite.latency
+    if latency is None:
+        return None
+    if max(latency.clients, default=1) > MAX_CLIENTS:
+        return f"latency.clients is {list(latency.clients)}; at most {MAX_CLIENTS} are possible, one connection each"
+    if not all(rate > 0 for rate in latency.rates):
+        return f"latency.rates is {list(latency.rates)}; they are above 0"
+    if not latency.track_total_hits:
+        return "latency.track_total_hits is empty; it is default, false, or both"
+    if suite.scale is not None and 1 not in latency.clients:
+        return f"latency.clients is {list(latency.clients)}; latency by size is taken with 1 client: add it"
+    return None
+
+
+def _scale_problem(suite: Suite) -> str | None:
+    if suite.scale is None or (suite.scale.sizes and list(suite.scale.sizes) == sorted(set(suite.scale.sizes))):
+        return None
+    return f"scale.sizes is {list(suite.scale.sizes)}; give rising sizes"

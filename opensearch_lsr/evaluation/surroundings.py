@@ -10,8 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import AuthorizationException, NotFoundError
 
-PACKAGES = ("opensearch-lsr", "opensearch-py", "tokenizers", "onnxruntime", "numpy", "ir-measures", "scipy")
+PACKAGES = (
+    "opensearch-lsr",
+    "opensearch-py",
+    "tokenizers",
+    "onnxruntime",
+    "numpy",
+    "ir-measures",
+    "scipy",
+    "sentence-transformers",
+    "torch",
+)
 
 
 def versions() -> dict[str, str]:
@@ -26,28 +37,31 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The client's machine: processor, its cores, memory in bytes."""
+    """The client's machine: processor, the cores this process may use, memory in bytes."""
     return {
         "cpu": _processor(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.release()}",
     }
 
 
 def cluster(client: OpenSearch) -> dict[str, Any]:
-    """The cluster: version, nodes, their heap in bytes, processors, plugins."""
-    info = client.info()
-    nodes = client.nodes.info(metric="jvm,os,plugins")["nodes"].values()
-    plugins = {plugin["name"]: plugin["version"] for node in nodes for plugin in node.get("plugins", [])}
+    """The cluster: version, and, where one may ask for them, nodes, their heap in bytes, processors, Java, plugins."""
+    info = client.info()["version"]
+    found = {"version": info["number"], "distribution": info.get("distribution", "elasticsearch")}
+    try:
+        nodes = client.nodes.info(metric="jvm,os,plugins")["nodes"].values()
+    except (AuthorizationException, NotFoundError):  # hosted clusters keep some of this to themselves
+        return found
+    plugins = {f"{plugin['name']} {plugin['version']}" for node in nodes for plugin in node.get("plugins", [])}
     return {
-        "version": info["version"]["number"],
-        "distribution": info["version"].get("distribution", "elasticsearch"),
+        **found,
         "nodes": len(nodes),
-        "heap_bytes": sum(node["jvm"]["mem"]["heap_max_in_bytes"] for node in nodes),
-        "processors": sum(node["os"]["allocated_processors"] for node in nodes),
-        "java": sorted({node["jvm"]["version"] for node in nodes}),
-        "plugins": dict(sorted(plugins.items())),
+        "heap_bytes": sum(node.get("jvm", {}).get("mem", {}).get("heap_max_in_bytes", 0) for node in nodes) or None,
+        "processors": sum(node.get("os", {}).get("allocated_processors", 0) for node in nodes) or None,
+        "java": sorted({node["jvm"]["version"] for node in nodes if "version" in node.get("jvm", {})}),
+        "plugins": sorted(plugins),
     }
 
 

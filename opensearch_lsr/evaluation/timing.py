@@ -70,9 +70,14 @@ def drawn(queries: Mapping[str, str], count: int, seed: int) -> list[str]:
     return random.Random(seed).sample(list(queries.values()), min(count, len(queries)))
 
 
-def kept_samples(asked: Run, collection: str, track_total_hits: bool) -> dict[str, Samples]:
-    """The times of one client, closed loop; empty where there are none."""
-    key = {"collection": collection, "mode": "closed", "clients": 1, "rate": None, "track_total_hits": track_total_hits}
+def plainest(plan: Latency, collection: str) -> dict[str, Any]:
+    """What marks the measurement that sizes are compared by: closed loop, one client, the first way to count hits."""
+    counted = plan.track_total_hits[0] != "false"
+    return {"collection": collection, "mode": "closed", "clients": 1, "rate": None, "track_total_hits": counted}
+
+
+def kept_samples(asked: Run, key: Mapping[str, Any]) -> dict[str, Samples]:
+    """The times of one measurement; empty where there are none."""
     file = asked.folder / SAMPLES / _file(key)
     return samples.load(file) if file.is_file() else {}
 

@@ -93,8 +93,8 @@ def test_slopes_by_size() -> None:
     assert found["lsr"]["ms_per_million"] == pytest.approx(5.0)
     assert found["lsr"]["low"] == pytest.approx(5.0)
     assert found["lsr"]["ratio_to_baseline"] == pytest.approx(2.5)
-    flat = percentiles.slopes({"bm25": dict.fromkeys((1, 2), times())}, "bm25", seed=1)
-    assert flat["bm25"]["ratio_to_baseline"] is None
+    falling = {name: {size: 10 - one for size, one in found.items()} for name, found in by_size.items()}
+    assert percentiles.slopes(falling, "bm25", seed=1)["lsr"]["ratio_to_baseline"] is None
 
 
 def test_samples_are_kept_whole(tmp_path: Path) -> None:
