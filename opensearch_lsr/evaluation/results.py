@@ -89,8 +89,10 @@ def load(path: Path) -> Results:
         raise InputError(f"{file}: schema {schema} is newer than this version reads ({SCHEMA}); upgrade opensearch-lsr")
     if problem := _problem(results, SHAPE, ""):
         raise InputError(f"{file}: {problem}; the file is damaged, run the benchmark again")
-    whole: Results = {"collections": [], "latency": [], "scale": [], "slopes": {}}
-    return whole | {key: value for key, value in results.items() if value is not None}
+    found: Results = {key: value for key, value in results.items() if value is not None}
+    for part, nothing in (("collections", []), ("latency", []), ("scale", []), ("slopes", {})):
+        found.setdefault(part, nothing)
+    return found
 
 
 def save_values(folder: Path, collection: str, system: str, values: Mapping[str, Mapping[str, float]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from opensearch_lsr.data import beir, documents, training_set
 from opensearch_lsr.data.pseudo_queries import corpus_pseudo_queries
 from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.data.unmatched import unmatched, words
 from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.training.recipe import Recipe
 
@@ -41,6 +42,9 @@ def gather(recipe: Recipe, on_step: Callable[[str], object] = lambda step: None)
         on_step(f"{path}: {len(found.rows):,} rows so far")
     if not found.rows:
         raise InputError(f"recipe {recipe.name}: no data; set data.train, data.hub or data.pseudo_queries")
+    if recipe.data.unmatched:
+        _add_unmatched(found, recipe)
+        on_step(f"queries without their document's words: {len(found.rows):,} rows")
     return found
 
 
@@ -81,6 +85,14 @@ def _add_pseudo_queries(found: TrainingSet, corpus: Path, recipe: Recipe) -> Non
     for _, text, queries in corpus_pseudo_queries(sources, recipe.seed, recipe.data.pseudo_per_document):
         for query in queries:
             found.add(query.text, [text])
+
+
+def _add_unmatched(found: TrainingSet, recipe: Recipe) -> None:
+    rng, known = random.Random(recipe.seed), [words(text) for text in found.documents]
+    for row in list(found.rows):
+        left = unmatched(found.queries[row.query], known[row.documents[0]]) if row.scores is None else None
+        if left and rng.random() < recipe.data.unmatched:
+            found.add(left, [found.documents[index] for index in row.documents])
 
 
 def _judged_elsewhere(folder: Path, split: str) -> set[str]:

