@@ -56,6 +56,8 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
     """Paths made absolute: beside the recipe, else in the working directory; beside a shipped one lies nothing."""
     if not recipe.objectives:
         raise InputError(f"{file}: objectives is empty; name one, or leave it out for info_nce")
+    if not 0 <= recipe.data.unmatched <= 1:
+        raise InputError(f"{file}: data.unmatched is {recipe.data.unmatched}; it is a share, between 0 and 1")
     places = [Path.cwd()] if file.parent == SHIPPED else [file.parent.absolute(), Path.cwd()]
 
     def every(text: str) -> list[str]:

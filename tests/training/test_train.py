@@ -15,7 +15,7 @@ from tiny_checkpoint import WORDS
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError
-from opensearch_lsr.training import card, checkpoint, examples, recipe_file, run_log
+from opensearch_lsr.training import card, checkpoint, recipe_file, run_log
 from opensearch_lsr.training.recipe import Adaptation, Data, Evaluation, Model, Objective, Recipe, Regularizer, Teacher
 from opensearch_lsr.training.train import RUN, Trained, train
 
@@ -242,24 +242,8 @@ def test_refusals(
     assert "\n" not in str(raised.value)
 
 
-def test_topics_of_texts_without_a_common_word(tiny_recipe: Make, tmp_path: Path) -> None:
-    data = write(tmp_path / "data.jsonl", [{"query": word, "pos": word} for word in WORDS.split()[-16:]])
-    recipe = tiny_recipe(training={"steps": 1}, batches={"random_share": 0.5}, data=Data(train=(data,)))
-    with pytest.raises(InputError, match="set batches.random_share = 1"):
-        train(recipe, tmp_path / "out")
-
-
 def test_a_scores_teacher_without_scores(tiny_recipe: Make, tmp_path: Path) -> None:
     data = write(tmp_path / "pairs.jsonl", [{"query": word, "pos": f"a {word}"} for word in WORDS.split()[-16:]])
     recipe = tiny_recipe(teachers=(Teacher("scores"),), objectives=(Objective("kl"),), data=Data(train=(data,)))
     with pytest.raises(InputError, match="a teacher of kind scores, but the data has none"):
         train(recipe, tmp_path / "out")
-
-
-def test_what_another_split_asks_for_stays_unseen_in_a_file_too(tiny_recipe: Make) -> None:
-    """The sample's judged documents, as a folder and as its corpus file."""
-    recipe = tiny_recipe(data=Data(pseudo_queries=(str(SAMPLE),)))
-    folder = examples.gather(recipe)
-    file = examples.gather(replace(recipe, data=Data(pseudo_queries=(str(SAMPLE / "corpus.jsonl"),))))
-    assert folder.documents == file.documents
-    assert len(folder.documents) < 200 < sum(1 for _ in (SAMPLE / "corpus.jsonl").open())
