@@ -48,7 +48,7 @@ FULL = Recipe(
     scale=20.0,
     normalize="none",
     notes='Licence: apache-2.0\n\n"quoted" \\ ümläut {braces}',
-    data=Data(("one.jsonl", "two.jsonl"), 10, "dev", ("org/a", "org/b:c"), ("corpus",), 3, 1000),
+    data=Data(("one.jsonl", "two.jsonl"), 10, "dev", ("org/a", "org/b:c"), ("corpus",), 3, 1000, 0.25),
     adaptation=Adaptation(10, 4, 50, 1e-5, 2e-4, 0.3, 200),
     teachers=(Teacher("dense", "org/teacher", 0.6), Teacher("bm25", weight=0.4)),
     objectives=(Objective("kl", 0.5), Objective("info_nce", 1.0, 0.25)),
