@@ -74,6 +74,22 @@ def client(url: str) -> OpenSearch:
     return connect(url)
 
 
+@pytest.fixture(scope="session")
+def client_2_19() -> Iterator[OpenSearch]:
+    """A client for an OpenSearch 2.19.1 of the tests' own, the oldest that is tested."""
+    from opensearch_lsr.cluster.connect import connect
+    from opensearch_lsr.local.node import Node
+
+    node = Node(f"tests-2-19-{os.getpid()}", version="2.19.1")
+    node.stop(wipe=True)
+    # most of a small heap is garbage at times, and ML Commons would refuse models then
+    settings = {"plugins.ml_commons.jvm_heap_memory_threshold": 100}
+    try:
+        yield connect(node.start(heap="1g", settings=settings, timeout=400).url)
+    finally:
+        node.stop(wipe=True)
+
+
 @pytest.fixture
 def alias(request: pytest.FixtureRequest, client: OpenSearch) -> Iterator[str]:
     """A fresh alias; what a test deploys behind it is removed."""

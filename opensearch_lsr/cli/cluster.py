@@ -9,6 +9,7 @@ import click
 
 from opensearch_lsr.cli.options import json_option
 from opensearch_lsr.cli.output import emit_json, progress
+from opensearch_lsr.local.releases import DEFAULT, RELEASES
 
 name_option = click.option("--name", default="default", show_default=True, help="Which node; several may run.")
 
@@ -26,20 +27,22 @@ def cluster() -> None:
 
 @cluster.command()
 @name_option
+@click.option("--version", metavar="VERSION", help=f"OpenSearch {' or '.join(RELEASES)} [default: {DEFAULT}].")
 @click.option("--port", type=click.IntRange(1, 65535), help="HTTP port [default: 9200, or a free one].")
 @click.option("--heap", help="Java heap, such as 2g [default: a quarter of the memory, 1 to 4 GiB].")
 @json_option
-def up(name: str, port: int | None, heap: str | None, as_json: bool) -> None:
+def up(name: str, version: str | None, port: int | None, heap: str | None, as_json: bool) -> None:
     """Start the node, fetching it first if need be (700 MB, once); it keeps running.
 
     \b
     Example:
       opensearch-lsr cluster up --heap 2g
+      opensearch-lsr cluster up --name older --version 2.19.1
     """
     from opensearch_lsr.local.node import Node
 
     with progress() as report:
-        info = Node(name).start(port=port, heap=heap, on_progress=report)
+        info = Node(name, version=version).start(port=port, heap=heap, on_progress=report)
     if as_json:
         emit_json(info.as_dict())
         return

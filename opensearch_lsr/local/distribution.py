@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -14,11 +13,10 @@ from opensearch_lsr.errors import NodeError
 from opensearch_lsr.local import artifacts
 from opensearch_lsr.local.artifacts import Progress
 from opensearch_lsr.local.home import lock, make_readable, whole_folder
+from opensearch_lsr.local.release import Module, Natives, Release
 
 NEEDED_BYTES = 3_000_000_000  # downloads, server and unpacked natives
-RECIPE = 2  # raise it when the steps below change
-# where DJL 0.31.1 looks for PyTorch's natives before it would download them
-NATIVES_IN_DATA = "ml_cache/pytorch/2.5.1-20241113-cpu-linux-x86_64"
+POLICY = "additions.policy"
 
 
 def require_supported_system() -> None:
@@ -35,10 +33,11 @@ def require_supported_system() -> None:
         )
 
 
-def assemble(home: Path, java_home: Path, on_progress: Progress) -> Path:
+def assemble(release: Release, home: Path, java_home: Path, on_progress: Progress) -> Path:
     """Return the ready server folder, made if need be.
 
     Args:
+        release: which version.
         home: see :mod:`opensearch_lsr.local.home`.
         java_home: runs the plugin installer.
         on_progress: called with (what, done, total), in bytes for downloads and in steps for plugins.
@@ -46,25 +45,29 @@ def assemble(home: Path, java_home: Path, on_progress: Progress) -> Path:
     Raises:
         NodeError: when something cannot be fetched or installed; nothing half-made stays.
     """
-    pins = "".join(artifact.sha256 for artifact in artifacts.ALL)
-    key = hashlib.sha256(f"{RECIPE} {pins}".encode()).hexdigest()[:8]
-    target = home / "servers" / f"opensearch-{artifacts.VERSION}-{key}"
+    target = home / "servers" / release.folder
     with lock("assemble", home):
         if target.is_dir():
             return target
         if (free := shutil.disk_usage(home).free) < NEEDED_BYTES:
             raise NodeError(f"{home} has {free / 1e9:.1f} GB free, the embedded OpenSearch needs 3: make room there")
-        files = {a.name: artifacts.fetch(a, home / "maven", on_progress) for a in artifacts.ALL}
+        files = {a.name: artifacts.fetch(a, home / "maven", on_progress) for a in release.artifacts}
         with whole_folder(target) as draft:
-            _unzip_server(files[artifacts.SERVER.name], draft)
-            for number, plugin in enumerate(artifacts.PLUGINS, start=1):
-                on_progress(f"installing {plugin.name}", number, len(artifacts.PLUGINS))
+            _unzip_server(files[release.server.name], draft)
+            for module in release.modules:
+                _place_module(module, release.version, files, draft / "modules" / module.name)
+            for number, plugin in enumerate(release.plugins, start=1):
+                on_progress(f"installing {plugin.name}", number, len(release.plugins))
                 _install(draft, files[plugin.name], java_home)
-            for jar in artifacts.BREAK_ITERATORS:
+            for jar in release.libraries:
                 _place(files[jar.name], draft / "lib")
-            _place(files[artifacts.TORCH_NATIVE.name], draft / "plugins" / "opensearch-ml")
-            _place_natives(files, draft / "natives")
+            _place(files[release.natives.torch.name], draft / "plugins" / "opensearch-ml")
+            _place_natives(release.natives, files, draft / "natives")
             _drop_vector_module(draft / "config" / "jvm.options")
+            if release.policy:
+                (draft / POLICY).write_text(release.policy)
+                with (draft / "config" / "jvm.options").open("a") as options:
+                    options.write(f"-Djava.security.policy={target / POLICY}\n")
             make_readable(draft)
     return target
 
@@ -98,16 +101,25 @@ def _place(file: Path, folder: Path) -> None:
     (folder / file.name).write_bytes(file.read_bytes())
 
 
-def _place_natives(files: dict[str, Path], folder: Path) -> None:
-    """Unpack PyTorch's natives; the JNI library of DJL 0.31.1 was never published, that of 0.32.0 serves."""
+def _place_module(module: Module, version: str, files: dict[str, Path], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for jar in module.jars:
+        _place(files[jar.name], folder)
+    (folder / "plugin-descriptor.properties").write_text(module.descriptor(version))
+    if module.policy:
+        (folder / "plugin-security.policy").write_text(module.policy)
+
+
+def _place_natives(natives: Natives, files: dict[str, Path], folder: Path) -> None:
+    """Unpack PyTorch's libraries and the bridge to them."""
     folder.mkdir()
-    with zipfile.ZipFile(files[artifacts.TORCH_NATIVE.name]) as jar:
+    with zipfile.ZipFile(files[natives.torch.name]) as jar:
         for name in jar.namelist():
             if name.startswith("pytorch/cpu/linux-x86_64/lib"):
                 with jar.open(name) as packed, (folder / Path(name).name).open("wb") as file:
                     shutil.copyfileobj(packed, file)
-    with zipfile.ZipFile(files[artifacts.TORCH_JNI.name]) as jar:
-        (folder / "0.31.1-libdjl_torch.so").write_bytes(jar.read("jnilib/linux-x86_64/cpu/libdjl_torch.so"))
+    with zipfile.ZipFile(files[natives.jni.name]) as jar:
+        (folder / natives.bridge).write_bytes(jar.read("jnilib/linux-x86_64/cpu/libdjl_torch.so"))
 
 
 def _drop_vector_module(options: Path) -> None:

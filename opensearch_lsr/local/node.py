@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import distribution, java
-from opensearch_lsr.local.artifacts import VERSION, Progress
+from opensearch_lsr.local import config, distribution, java, machine, process, releases
+from opensearch_lsr.local.artifacts import Progress
 from opensearch_lsr.local.home import home as default_home
 from opensearch_lsr.local.home import lock, make_folder
 from opensearch_lsr.local.ready import wait_until_ready
-
-GIB = 1 << 30
-SETTINGS: dict[str, object] = {
-    "discovery.type": "single-node",
-    "network.host": "127.0.0.1",
-    "plugins.ml_commons.only_run_on_ml_node": False,
-    "plugins.ml_commons.native_memory_threshold": 100,
-    "plugins.ml_commons.disk_free_space_threshold": -1,
-    "plugins.ml_commons.allow_registering_model_via_local_file": True,
-    "cluster.routing.allocation.disk.threshold_enabled": False,
-}
 
 
 @dataclass(frozen=True)
@@ -58,12 +45,19 @@ class Node:
     Args:
         name: several nodes may run side by side.
         home: where everything lives; by default :func:`opensearch_lsr.local.home.home`.
+        version: which OpenSearch to start, one of :data:`opensearch_lsr.local.releases.RELEASES`; by default
+            whatever runs already, or else 3.6.0.
+
+    Raises:
+        NodeError: for a name or a home that cannot be used, or a version that is not known.
     """
 
-    def __init__(self, name: str = "default", home: Path | None = None) -> None:
+    def __init__(self, name: str = "default", home: Path | None = None, version: str | None = None) -> None:
         if not name.replace("-", "").isalnum():
             raise NodeError(f"node name {name!r}: letters, digits and '-' only")
         self.name = name
+        self.release = releases.find(version)
+        self._any_version = version is None
         self.home = (home or default_home()).absolute()
         if any(character.isspace() for character in str(self.home)):  # the server's start script splits there
             raise NodeError(f"{self.home} has blanks in its path: set OPENSEARCH_LSR_HOME to a folder without")
@@ -103,26 +97,23 @@ class Node:
         distribution.require_supported_system()
         with lock(f"node-{self.name}", self.home):
             if running := self.status():
-                if port and running.url != f"http://127.0.0.1:{port}":
-                    raise NodeError(
-                        f"node {self.name} runs at {running.url} already: stop it first, or leave out the port"
-                    )
+                self._check_is_asked(running, port)
                 self._wait(
                     running, lambda: self._is_ours(running.pid), timeout
                 )  # the process that started it may have been killed before it was ready
                 return running
-            heap = _checked(heap) if heap else _heap(_memory())
-            java_home = java.find(self.home)
-            server = distribution.assemble(self.home, java_home, on_progress)
+            heap = machine.checked(heap) if heap else machine.heap_for(machine.memory())
+            java_home = java.find(self.home, self.release.newest_java)
+            server = distribution.assemble(self.release, self.home, java_home, on_progress)
             on_progress("starting OpenSearch", 0, 0)
             with lock("ports", self.home):  # a port is taken once it is in some node.json, bound or not yet
-                port = _free_port(port, self._recorded_ports())
-                self._write_config(server, heap, port, settings or {})
-                process = self._launch(server, java_home)
+                port = machine.free_port(port, self._recorded_ports())
+                self._prepare(server, heap, port, settings or {})
+                server_process = self._launch(server, java_home)
                 url, log, data = f"http://127.0.0.1:{port}", str(self.log_file), str(self.data)
-                info = NodeInfo(self.name, VERSION, url, process.pid, heap, time.time(), log, data)
+                info = NodeInfo(self.name, self.release.version, url, server_process.pid, heap, time.time(), log, data)
                 self._state.write_text(json.dumps(info.as_dict()))
-            self._wait(info, lambda: process.poll() is None, timeout)
+            self._wait(info, lambda: server_process.poll() is None, timeout)
             return info
 
     def status(self) -> NodeInfo | None:
@@ -152,13 +143,22 @@ class Node:
     def _stop(self, timeout: float) -> bool:
         info = self.status()
         if info:
-            self._signal(info.pid, signal.SIGTERM)
-            if not self._gone(info.pid, timeout):
-                self._signal(info.pid, signal.SIGKILL)
-                if not self._gone(info.pid, 30):
+            process.send(info.pid, signal.SIGTERM)
+            if not process.gone(info.pid, self._is_ours, timeout):
+                process.send(info.pid, signal.SIGKILL)
+                if not process.gone(info.pid, self._is_ours, 30):
                     raise NodeError(f"process {info.pid} of node {self.name} does not end; stop it by hand")
         self._state.unlink(missing_ok=True)
         return info is not None
+
+    def _check_is_asked(self, running: NodeInfo, port: int | None) -> None:
+        if port and running.url != f"http://127.0.0.1:{port}":
+            raise NodeError(f"node {self.name} runs at {running.url} already: stop it first, or leave out the port")
+        if not self._any_version and running.version != self.release.version:
+            raise NodeError(
+                f"node {self.name} runs OpenSearch {running.version} already: stop it first, "
+                f"or start {self.release.version} under another name"
+            )
 
     def _wait(self, info: NodeInfo, is_alive: Callable[[], bool], timeout: float) -> None:
         try:
@@ -179,25 +179,11 @@ class Node:
     def _state(self) -> Path:
         return self.folder / "node.json"
 
-    def _write_config(self, server: Path, heap: str, port: int, settings: Mapping[str, object]) -> None:
+    def _prepare(self, server: Path, heap: str, port: int, settings: Mapping[str, object]) -> None:
         make_folder(self.folder)
-        shutil.rmtree(self.config, ignore_errors=True)
-        shutil.copytree(server / "config", self.config)
-        options = self.config / "jvm.options"  # its relative paths mean the shared server folder, which is read-only
-        text = options.read_text().replace("HeapDumpPath=data", f"HeapDumpPath={self.data}")
-        options.write_text(re.sub(r"(=|Xloggc:)logs/", rf"\g<1>{self.logs}/", text))
-        (self.config / "jvm.options.d").mkdir(exist_ok=True)
-        (self.config / "jvm.options.d" / "heap.options").write_text(f"-Xms{heap}\n-Xmx{heap}\n")
-        own = {
-            "cluster.name": self.cluster_name,
-            "node.name": self.name,
-            "path.data": str(self.data),
-            "path.logs": str(self.logs),
-            "http.port": port,
-        }
-        lines = (f"{key}: {json.dumps(value)}" for key, value in {**SETTINGS, **own, **settings}.items())
-        (self.config / "opensearch.yml").write_text("\n".join(lines) + "\n")
-        natives = self.data / distribution.NATIVES_IN_DATA
+        own = {"cluster.name": self.cluster_name, "node.name": self.name, "http.port": port}
+        config.write(server, self.config, data=self.data, logs=self.logs, heap=heap, settings={**own, **settings})
+        natives = self.data / self.release.natives.folder
         natives.parent.mkdir(parents=True, exist_ok=True)
         natives.unlink(missing_ok=True)
         natives.symlink_to(server / "natives", target_is_directory=True)  # 440 MB, shared by all nodes
@@ -210,6 +196,7 @@ class Node:
             "OPENSEARCH_JAVA_HOME": str(java_home),
             "OPENSEARCH_PATH_CONF": str(self.config),
             "HOME": str(self.data),
+            **self.release.environment,
         }
         user: dict[str, Any] = {}
         if os.geteuid() == 0:  # OpenSearch refuses to run as root
@@ -243,63 +230,4 @@ class Node:
 
     def _is_ours(self, pid: int) -> bool:
         """Only a live process started with this node's config folder is this node."""
-        for _ in range(20):
-            try:
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                return False
-            if environment or state == "Z":
-                break
-            time.sleep(0.05)  # the kernel shows none while the start script becomes the JVM
-        return state != "Z" and f"OPENSEARCH_PATH_CONF={self.config}".encode() in environment.split(b"\0")
-
-    def _signal(self, pid: int, number: signal.Signals) -> None:
-        try:
-            os.killpg(pid, number)  # it leads its own session: children go with it
-        except ProcessLookupError:
-            return
-
-    def _gone(self, pid: int, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        while self._is_ours(pid):
-            if time.monotonic() > deadline:
-                return False
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)  # ours to reap when this process started it
-            time.sleep(0.1)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        return True
-
-
-def _memory() -> int:
-    """The machine's memory, or its container's where that is less."""
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.is_file() else ""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(total, int(text)) if text.isdigit() else total
-
-
-def _checked(heap: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]*[mgMG]", heap):
-        raise NodeError(f"{heap!r} is no heap size: write it as 2g or 1500m")
-    return heap
-
-
-def _heap(memory: int) -> str:
-    """A quarter of the memory (bytes), between 1 and 4 GiB."""
-    if memory < 3 * GIB:
-        raise NodeError(f"{memory / GIB:.1f} GiB of memory; the embedded OpenSearch with a model needs 3 GiB")
-    return f"{min(4096, max(1024, memory // 4 // (1 << 20)))}m"
-
-
-def _free_port(port: int | None, taken: Collection[int] = (), preferred: int = 9200) -> int:
-    for candidate in [port] if port else range(preferred, preferred + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", candidate))
-                if candidate not in taken:
-                    return candidate
-    raise NodeError(f"port {port or preferred} is taken; name one that is free, or leave it out to have one found")
+        return process.runs(pid, f"OPENSEARCH_PATH_CONF={self.config}")

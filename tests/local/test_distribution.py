@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import artifacts, distribution
+from opensearch_lsr.local import artifacts, distribution, release, releases
 from opensearch_lsr.local.home import lock, whole_folder
+
+DEFAULT, OLDER = releases.find(), releases.find("2.19.1")
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -35,7 +37,7 @@ def fake_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def install(server: Path, plugin: Path, java_home: Path) -> None:
         ran.append(plugin.name)
 
-    def natives(files: dict[str, Path], folder: Path) -> None:
+    def natives(natives: release.Natives, files: dict[str, Path], folder: Path) -> None:
         folder.mkdir()
 
     def fetch(artifact: artifacts.Artifact, root: Path, on_progress: artifacts.Progress) -> Path:
@@ -51,13 +53,38 @@ def fake_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 
 def test_a_server_is_assembled_once_with_its_plugins_in_order(tmp_path: Path, fake_recipe: list[str]) -> None:
-    server = distribution.assemble(tmp_path, tmp_path / "java", quiet)
-    assert fake_recipe == ["unzip", *(plugin.name for plugin in artifacts.PLUGINS)]
+    server = distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet)
+    assert fake_recipe == ["unzip", *(plugin.name for plugin in DEFAULT.plugins)]
     assert (server / "config" / "jvm.options").read_text() == "-Xms1g\n-Xmx1g\n"
-    assert {jar.name for jar in (server / "lib").iterdir()} == {jar.name for jar in artifacts.BREAK_ITERATORS}
+    assert {jar.name for jar in (server / "lib").iterdir()} == {jar.name for jar in DEFAULT.libraries}
     fake_recipe.clear()
-    assert distribution.assemble(tmp_path, tmp_path / "java", quiet) == server
+    assert distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet) == server
     assert fake_recipe == []
+
+
+def test_modules_that_a_server_lacks_are_there_before_plugins_that_extend_them(
+    tmp_path: Path, fake_recipe: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[str] = set()
+
+    def install(server: Path, plugin: Path, java_home: Path) -> None:
+        seen.update(module.name for module in (server / "modules").iterdir())
+
+    monkeypatch.setattr(distribution, "_install", install)
+    server = distribution.assemble(OLDER, tmp_path, tmp_path / "java", quiet)
+    assert seen == {"lang-painless", "analysis-common", "ingest-common", "mapper-extras", "reindex"}
+    described = (server / "modules" / "analysis-common" / "plugin-descriptor.properties").read_text().splitlines()
+    assert {"opensearch.version=2.19.1", "extended.plugins=lang-painless"} <= set(described)
+    assert "createClassLoader" in (server / "modules" / "lang-painless" / "plugin-security.policy").read_text()
+    assert not (server / "modules" / "reindex" / "plugin-security.policy").exists()
+    assert "localeServiceProvider" in (server / distribution.POLICY).read_text()
+    options = (server / "config" / "jvm.options").read_text().splitlines()
+    assert options[-1] == f"-Djava.security.policy={server / distribution.POLICY}"
+
+
+def test_releases_lie_side_by_side(tmp_path: Path, fake_recipe: list[str]) -> None:
+    made = {distribution.assemble(one, tmp_path, tmp_path / "java", quiet) for one in (DEFAULT, OLDER)}
+    assert {server.name.rpartition("-")[0] for server in made} == {"opensearch-3.6.0", "opensearch-2.19.1"}
 
 
 def test_an_installation_that_fails_leaves_nothing_and_the_next_one_succeeds(
@@ -69,9 +96,9 @@ def test_an_installation_that_fails_leaves_nothing_and_the_next_one_succeeds(
     with monkeypatch.context() as broken:
         broken.setattr(distribution, "_install", fail)
         with pytest.raises(NodeError):
-            distribution.assemble(tmp_path, tmp_path / "java", quiet)
+            distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet)
     assert list((tmp_path / "servers").iterdir()) == []
-    assert distribution.assemble(tmp_path, tmp_path / "java", quiet).is_dir()
+    assert distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet).is_dir()
 
 
 def test_a_killed_installation_is_not_taken_for_a_server(tmp_path: Path) -> None:
@@ -90,15 +117,15 @@ def test_a_killed_installation_is_not_taken_for_a_server(tmp_path: Path) -> None
 
 
 def test_another_pin_is_another_folder(tmp_path: Path, fake_recipe: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    before = distribution.assemble(tmp_path, tmp_path / "java", quiet)
-    monkeypatch.setattr(distribution, "RECIPE", distribution.RECIPE + 1)
-    assert distribution.assemble(tmp_path, tmp_path / "java", quiet) != before
+    before = distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet)
+    monkeypatch.setattr(release, "RECIPE", release.RECIPE + 1)
+    assert distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet) != before
 
 
 def test_a_server_is_readable_by_everyone_whatever_the_umask(tmp_path: Path, fake_recipe: list[str]) -> None:
     before = os.umask(0o077)
     try:
-        server = distribution.assemble(tmp_path, tmp_path / "java", quiet)
+        server = distribution.assemble(DEFAULT, tmp_path, tmp_path / "java", quiet)
     finally:
         os.umask(before)
     for path in (server, *server.rglob("*")):

@@ -7,12 +7,14 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import artifacts
+from opensearch_lsr.local import additions, artifacts, release_2_19_1, release_3_6_0
 from opensearch_lsr.local.artifacts import Artifact, fetch
+from opensearch_lsr.local.releases import RELEASES
 
 GOOD = b"the pinned file" * 1000
 ARTIFACT = Artifact("org.example", "thing", "1.0", "zip", len(GOOD), hashlib.sha256(GOOD).hexdigest())
@@ -93,12 +95,18 @@ def test_progress_counts_bytes_up_to_the_size(tmp_path: Path) -> None:
     assert seen == [("thing 1.0", len(GOOD), len(GOOD))]
 
 
-def test_every_artifact_is_pinned_and_none_names_a_host() -> None:
-    assert len({artifact.path(Path()) for artifact in artifacts.ALL}) == len(artifacts.ALL)
-    for artifact in artifacts.ALL:
+@pytest.mark.parametrize("version", RELEASES)
+def test_every_artifact_is_pinned(version: str) -> None:
+    all_ = RELEASES[version].artifacts
+    assert len({artifact.path(Path()) for artifact in all_}) == len({artifact.name for artifact in all_}) == len(all_)
+    for artifact in all_:
         assert re.fullmatch(r"[0-9a-f]{64}", artifact.sha256), artifact
         assert artifact.size > 0
-    assert "://" not in Path(artifacts.__file__).read_text()
+
+
+@pytest.mark.parametrize("module", [additions, artifacts, release_2_19_1, release_3_6_0])
+def test_no_host_is_named(module: ModuleType) -> None:
+    assert "://" not in Path(str(module.__file__)).read_text()
 
 
 def test_a_classifier_is_part_of_the_file_name() -> None:

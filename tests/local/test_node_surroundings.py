@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import distribution, java
-from opensearch_lsr.local import node as node_module
+from opensearch_lsr.local import distribution, java, machine
 from opensearch_lsr.local.home import home, make_folder, whole_folder
 from opensearch_lsr.local.node import Node
 from opensearch_lsr.local.ready import wait_until_ready
@@ -71,7 +70,7 @@ def test_the_plugin_installer_sees_nothing_of_the_callers_environment(
 @pytest.mark.parametrize("heap", ["banana", "0g", "2", "2 g", "-1g"])
 def test_a_heap_that_java_would_not_understand_is_refused(heap: str) -> None:
     with pytest.raises(NodeError, match="heap size"):
-        node_module._checked(heap)
+        machine.checked(heap)
 
 
 def test_importing_the_node_needs_no_unix_module() -> None:

@@ -1,0 +1,25 @@
+"""The versions of OpenSearch that can be run here."""
+
+from __future__ import annotations
+
+from opensearch_lsr.errors import NodeError
+from opensearch_lsr.local import release_2_19_1, release_3_6_0
+from opensearch_lsr.local.release import Release
+
+RELEASES: dict[str, Release] = {release.version: release for release in (release_2_19_1.RELEASE, release_3_6_0.RELEASE)}
+DEFAULT = release_3_6_0.RELEASE.version
+
+
+def find(version: str | None = None) -> Release:
+    """A release by its version.
+
+    Args:
+        version: such as ``2.19.1``; None for the default.
+
+    Raises:
+        NodeError: when it is none of those known.
+    """
+    wanted = version or DEFAULT
+    if wanted not in RELEASES:
+        raise NodeError(f"version {wanted!r} of OpenSearch is not known here; choose one of {', '.join(RELEASES)}")
+    return RELEASES[wanted]
