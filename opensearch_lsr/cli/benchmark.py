@@ -147,6 +147,8 @@ def run(
 def compare(a: Path, b: Path, as_json: bool) -> None:
     """Set two runs' figures side by side, A and B: folders or results.json files.
 
+    Where both have a measure of the same queries, the difference has a 95 % interval and p (paired, by query).
+
     \b
     Example:
       opensearch-lsr benchmark compare results-before results-after
@@ -155,14 +157,15 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     from opensearch_lsr.evaluation import results
 
     one, other = results.load(a), results.load(b)
-    rows = comparing.compare(one, other)
+    values = [results.load_values(path if path.is_dir() else path.parent) for path in (a, b)]
+    rows = comparing.compare(one, other, (values[0], values[1]))
+    for line in comparing.circumstances(one, other):
+        click.echo(f"not alike: {line}", err=True)
     if as_json:
         emit_json([row._asdict() for row in rows])
         return
-    for line in comparing.circumstances(one, other):
-        click.echo(f"not alike: {line}", err=True)
     shown = [["–" if value is None else value for value in row] for row in rows]
-    table(["collection", "system", "measure", "A", "B", "B - A"], shown)
+    table(["collection", "system", "measure", "A", "B", "B - A", "low", "high", "p"], shown)
 
 
 @benchmark.command(context_settings=_HELP)
@@ -177,6 +180,9 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 @json_option
 def gate(results: Path, systems: tuple[str, ...], collections: tuple[str, ...], as_json: bool, **limits: Any) -> None:
     """Hold a run against limits; exit code 3 when one is not kept.
+
+    A run that did not come to its end does not pass, nor one in which queries of these systems, or of the baseline,
+    failed.
 
     \b
     Example:

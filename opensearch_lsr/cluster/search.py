@@ -130,8 +130,13 @@ def explain(client: OpenSearch, alias: str, text: str, document: str) -> list[Co
     except NotFoundError as error:
         raise DeploymentError(f"{alias}: has no document {document!r}") from error
     vector = found["_source"].get(VECTOR_FIELD, {})
-    scores = {token: weight * vector[token] for token, weight in query.items() if token in vector}
-    return [Contribution(token, query[token], vector[token], score) for token, score in strongest(scores)]
+    return contributions(query, vector)
+
+
+def contributions(query: Mapping[str, float], document: Mapping[str, float]) -> list[Contribution]:
+    """The tokens that two vectors share, the largest contribution first."""
+    scores = {token: weight * document[token] for token, weight in query.items() if token in document}
+    return [Contribution(token, query[token], document[token], score) for token, score in strongest(scores)]
 
 
 def _sparse_clause(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from opensearch_lsr.cluster.search import contributions
 from opensearch_lsr.evaluation.relevance import best
 from opensearch_lsr.evaluation.trec import Run
-from opensearch_lsr.sparse_vector import SparseVector, strongest
+from opensearch_lsr.sparse_vector import SparseVector
 
 Text = tuple[str, str]  # title, text
 
@@ -72,21 +73,17 @@ def examples(system: Searched, baseline: Searched, source: Source, count: int = 
             "baseline_value": baseline.values.get(query, 0.0),
             "document": _document(first, query, source),
             "baseline_document": _document(best(baseline.run.get(query, {}), 1), query, source),
-            "tokens": matched(source.query_vector(source.queries[query]), source.document_vector(first[0]))
-            if first
-            else [],
+            "tokens": _tokens(query, first, source),
         }
 
     return {"gained": [described(query) for query in gained], "lost": [described(query) for query in lost]}
 
 
-def matched(query: Mapping[str, float], document: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The tokens that a query and a document share, the largest contribution first; they add up to the score."""
-    scores = {token: weight * document[token] for token, weight in query.items() if token in document}
-    return [
-        {"token": token, "query_weight": query[token], "document_weight": document[token], "score": score}
-        for token, score in strongest(scores)
-    ]
+def _tokens(query: str, first: list[str], source: Source) -> list[dict[str, Any]]:
+    if not first:
+        return []
+    shared = contributions(source.query_vector(source.queries[query]), source.document_vector(first[0]))
+    return [asdict(contribution) for contribution in shared]
 
 
 def _document(first: list[str], query: str, source: Source) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from typing import Any
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.errors import InputError, LSRError
-from opensearch_lsr.evaluation import collection, costs, ready, record, results, scaling, scoring, timing
+from opensearch_lsr.evaluation import about_run, collection, costs, ready, results, scaling, scoring, timing
 from opensearch_lsr.evaluation.asking import address
 from opensearch_lsr.evaluation.cleanup import cleanup
 from opensearch_lsr.evaluation.collection import Collection
@@ -50,16 +50,18 @@ def measure(asked: Run, clean: bool = False) -> Results:
     grown = ready.names_of(suite.scale.systems or names) if suite.scale else []
     with readable_errors(address(asked.client)):
         context = _context(asked, {*names, *grown})
-        _check(suite, grown, context)
-        record.begin(asked, context)
+        found = _read(suite)
+        if suite.scale is not None:
+            scaling.check(suite.scale, found[_grown(suite)], grown, context)
+        about_run.begin(asked, context)
     about = asked.results["run"]
     try:
         with readable_errors(address(asked.client)):
             context = replace(context, run=asked.name)
             for given in suite.collections:
-                _collection(asked, context, collection.read(given, suite.split), names)
+                _collection(asked, context, found[given], names)
             if suite.scale is not None:
-                scaling.measure(asked, context, suite.scale, grown)
+                scaling.measure(asked, context, suite.scale, found[_grown(suite)], grown)
     except BaseException as error:  # an interruption, too
         about["error"] = _line(error)
         with suppress(OSError):  # a full disk may be what stopped it
@@ -67,7 +69,7 @@ def measure(asked: Run, clean: bool = False) -> Results:
         if clean:
             _clean_after_failure(asked)
         raise
-    about["finished"] = about.get("finished") or record.now()
+    about["finished"] = about.get("finished") or about_run.now()
     asked.save()
     cleanup(asked.client, asked.name)
     return asked.results
@@ -98,25 +100,28 @@ def _context(asked: Run, names: set[str]) -> Context:
     return replace(context, bundle=bundle)
 
 
-def _check(suite: Suite, grown: Sequence[str], context: Context) -> None:
-    """Find out now what would else end the run after hours: files that cannot be read, names that are taken.
+def _read(suite: Suite) -> dict[str, Collection]:
+    """All collections, by what is given for them: what cannot be read would else end the run after hours.
 
     Raises:
-        InputError: see above.
+        InputError: for one that cannot be read, for two of one name, for a name that none has.
     """
-    names = []
-    for given in suite.collections:
-        found = collection.read(given, suite.split)
-        names.append(slug(found.name))
+    wanted = [*suite.collections, *([_grown(suite)] if suite.scale else [])]
+    found = {given: collection.read(given, suite.split) for given in dict.fromkeys(wanted)}
+    names = [slug(found[given].name) for given in suite.collections]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"two collections are called {twice}; rename the folder of one")
-    if suite.scale is not None:
-        found = collection.read(suite.scale.collection or suite.collections[0], suite.split)
-        scaling.check(suite.scale, found, grown, context, suite.seed)
+    if unknown := set(suite.in_domain) - {found[given].name for given in suite.collections}:
+        raise InputError(f"in_domain: {min(unknown)} is none of the collections, {', '.join(sorted(names))}")
+    return found
+
+
+def _grown(suite: Suite) -> str:
+    return (suite.scale and suite.scale.collection) or suite.collections[0]
 
 
 def _collection(asked: Run, context: Context, found: Collection, names: Sequence[str]) -> None:
-    entry = record.of_collection(asked, found, names[0])
+    entry = about_run.of_collection(asked, found, names[0])
     if entry.get("complete"):
         asked.on_step(f"{found.name}: is measured")
         return

@@ -4,10 +4,11 @@
 
     cache/lsr-ca1dae7b5cd10ef7/
     └── 3f07a1…/            SHA-256 of the texts
-        ├── 000000.npz      the first 512 texts: their arrays, and the seconds they took
+        ├── 000000.npz      the first 512 texts: their arrays
         └── 000001.npz
 
-Every file is written beside its place and moved there, so one that exists is whole.
+Every file is written beside its place, under a name of its own, and moved there: one that exists is whole, and of two
+runs that compute the same block the later replaces it with its equal.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from opensearch_lsr.errors import InputError, needs_extra
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 Blocks = Mapping[str, "NDArray[Any]"]
 BLOCK = 512  # texts; what a kill can cost
-_SECONDS = "seconds"
 
 
 def blocks(
@@ -35,7 +36,7 @@ def blocks(
     texts: Sequence[str],
     encode: Callable[[Sequence[str]], Blocks],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[list[Blocks], float]:
+) -> tuple[list[Blocks], float | None]:
     """The arrays of each block of texts, computed where the folder lacks them.
 
     Args:
@@ -45,16 +46,14 @@ def blocks(
         on_progress: told (texts done, texts).
 
     Returns:
-        The blocks in order, and the seconds that ``encode`` took for all of them, whenever that was.
+        The blocks in order, and the seconds that ``encode`` took for all of them; None where some were there already.
 
     Raises:
         InputError: when the folder cannot be written.
     """
-    with needs_extra("eval", "keeping vectors"):
-        import numpy as np
     place = folder / digest(texts)[:16]
     found: list[Blocks] = []
-    seconds = 0.0
+    seconds, known = 0.0, False
     try:
         place.mkdir(parents=True, exist_ok=True)
         for start in range(0, len(texts), BLOCK):
@@ -62,18 +61,16 @@ def blocks(
             block = _read(file)
             if block is None:
                 started = time.perf_counter()
-                block = {**encode(texts[start : start + BLOCK])}
-                block[_SECONDS] = np.array(time.perf_counter() - started)
-                draft = file.with_suffix(".part")
-                with draft.open("wb") as stream:
-                    np.savez_compressed(stream, allow_pickle=False, **block)
-                draft.replace(file)
-            seconds += float(block[_SECONDS])
+                block = encode(texts[start : start + BLOCK])
+                seconds += time.perf_counter() - started
+                _write(file, block)
+            else:
+                known = True
             found.append(block)
             on_progress(min(len(texts), start + BLOCK), len(texts))
     except OSError as error:
         raise InputError(f"{place}: vectors cannot be kept there ({error.strerror}); name another folder") from error
-    return found, seconds
+    return found, None if known else seconds
 
 
 def digest(texts: Sequence[str]) -> str:
@@ -86,8 +83,22 @@ def digest(texts: Sequence[str]) -> str:
 
 
 def _read(file: Path) -> Blocks | None:
-    import numpy as np
+    with needs_extra("eval", "keeping vectors"):
+        import numpy as np
 
     with suppress(FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError), np.load(file) as stored:
         return {name: stored[name] for name in stored.files}
     return None
+
+
+def _write(file: Path, block: Blocks) -> None:
+    import numpy as np
+
+    arrays: dict[str, Any] = {**block}  # numpy 1 takes any keyword of its own for one of them
+    draft = file.with_name(f"{file.stem}.{uuid4().hex}.part")
+    try:
+        with draft.open("xb") as stream:
+            np.savez_compressed(stream, **arrays)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

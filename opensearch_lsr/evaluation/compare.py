@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from opensearch_lsr.evaluation.measures import Values
+
 Key = tuple[str, str, str]
+ValuesBySystem = Mapping[tuple[str, str], Values]  # (collection, system) → query id → measure → value
 _LATENCIES = ("p50", "p95", "p99")
-_CIRCUMSTANCES = (
-    ("cluster", "version"),
-    ("cluster", "nodes"),
-    ("cluster", "heap_bytes"),
-    ("machine", "cpu"),
-    ("machine", "cores"),
-    ("fingerprints", "document"),
-    ("fingerprints", "query"),
-)
+_OF_RUNS: dict[str, tuple[str, ...]] = {  # empty: all there is
+    "cluster": ("version", "nodes", "heap_bytes", "java", "settings"),
+    "index_settings": (),
+    "machine": ("cpu", "cores"),
+    "versions": (),
+    "fingerprints": (),
+    "settings": ("seed", "drop_self", "latency"),
+}
+_OF_COLLECTIONS = ("fingerprint", "split", "documents", "queries", "judgments", "baseline", "in_domain")
+_OF_TIMINGS = ("documents", "size", "merged", "segments", "rounds", "baseline")
 
 
 class Row(NamedTuple):
@@ -28,6 +32,9 @@ class Row(NamedTuple):
         a: the first run's; None where it has none.
         b: the second run's.
         difference: b − a, where both are there.
+        low: lower end of the difference's 95 % interval, where both runs have the measure of the same queries.
+        high: its upper end.
+        p: how likely such a difference is by chance, paired by query.
     """
 
     collection: str
@@ -36,33 +43,86 @@ class Row(NamedTuple):
     a: float | None
     b: float | None
     difference: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
 
 
-def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Row]:
-    """Every figure of either run, in the order of the first: relevance, costs, latencies, their ratios, slopes."""
+def compare(
+    a: Mapping[str, Any], b: Mapping[str, Any], values: tuple[ValuesBySystem, ValuesBySystem] = ({}, {}), seed: int = 1
+) -> list[Row]:
+    """Every figure of either run, in the order of the first: relevance, costs, latencies, their ratios, slopes.
+
+    Args:
+        a: the first run's results.
+        b: the second's.
+        values: of each query, theirs, as :func:`opensearch_lsr.evaluation.results.load_values` gives them.
+        seed: of the draws behind intervals and p.
+    """
     one, other = dict(_figures(a)), dict(_figures(b))
     rows = []
     for key in one | other:
         left, right = one.get(key), other.get(key)
-        rows.append(Row(*key, left, right, None if left is None or right is None else right - left))
+        if left is None or right is None:
+            rows.append(Row(*key, left, right, None))
+        else:
+            chance = _chance(_of(values[0], key), _of(values[1], key), seed)
+            rows.append(Row(*key, left, right, right - left, *chance))
     return rows
 
 
+def _of(values: ValuesBySystem, key: Key) -> dict[str, float]:
+    """Query id → value of one measure; empty where it has no values by query."""
+    collection, system, measure = key
+    queries = values.get((collection, system), {})
+    return {query: found[measure] for query, found in queries.items() if measure in found}
+
+
+def _chance(
+    a: Mapping[str, float], b: Mapping[str, float], seed: int
+) -> tuple[float | None, float | None, float | None]:
+    if not a or a.keys() != b.keys():
+        return None, None, None
+    from opensearch_lsr.evaluation import significance  # needs scipy, which the other figures do without
+
+    found = significance.compare(b, a, seed)
+    return found.low, found.high, found.p
+
+
 def circumstances(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """What makes the runs' figures hard to compare: another cluster, machine or encoder, other collections.
+    """What makes the runs' figures hard to compare: another cluster, machine, version, encoder or setting, other texts.
 
     Returns:
         A line for each, such as ``cluster version: 3.6.0 / 2.19.1``.
     """
-    found = []
-    for part, name in _CIRCUMSTANCES:
-        found.append((f"{part} {name}", *((run["run"].get(part) or {}).get(name) for run in (a, b))))
-    others = {collection["name"]: collection for collection in b["collections"]}
-    for collection in a["collections"]:
-        other = others.get(collection["name"], collection)
-        for name in ("split", "documents", "queries", "judgments", "baseline"):
-            found.append((f"{collection['name']} {name}", collection.get(name), other.get(name)))
-    return [f"{what}: {one} / {other}" for what, one, other in found if one != other]
+    found: list[str] = []
+    for part, names in _OF_RUNS.items():
+        one, other = (run["run"].get(part) or {} for run in (a, b))
+        found += _unlike(part, one, other, names or tuple(one | other))
+    for one, other in _pairs(a["collections"], b["collections"], ("name",)):
+        found += _unlike(one["name"], one, other, _OF_COLLECTIONS)
+    for one, other in _pairs(a["latency"], b["latency"], ("collection", "mode", "clients", "rate", "track_total_hits")):
+        found += _unlike(f"{one['collection']}, {_setting(one)}:", one, other, _OF_TIMINGS)
+    return found
+
+
+def _unlike(what: str, a: Mapping[str, Any], b: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        one, other = a.get(name), b.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _unlike(f"{what} {name}", one, other, tuple({**one, **other}))
+        elif one != other:
+            yield f"{what} {name}: {one} / {other}"
+
+
+def _pairs(
+    a: Iterable[Mapping[str, Any]], b: Iterable[Mapping[str, Any]], key: Sequence[str]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Entries of either with the same key."""
+    others = {tuple(entry.get(name) for name in key): entry for entry in b}
+    for entry in a:
+        if other := others.get(tuple(entry.get(name) for name in key)):
+            yield entry, other
 
 
 def _figures(results: Mapping[str, Any]) -> Iterator[tuple[Key, float]]:

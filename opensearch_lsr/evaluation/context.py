@@ -44,7 +44,6 @@ class Context:
         dense: of the dense system.
         largest_weight: of the bundle's document vectors; SEISMIC quantises up to it.
         merged: each index is merged to one segment before it is searched.
-        shards: of each index.
     """
 
     client: OpenSearch
@@ -56,7 +55,6 @@ class Context:
     dense: DenseModel | None = None
     largest_weight: float | None = None
     merged: bool = True
-    shards: int = 1
 
     def index(self, storage: str) -> str:
         """The index (or alias) of a storage."""
@@ -64,8 +62,8 @@ class Context:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Index settings, the same for every system: no replicas, refreshed when all is loaded."""
-        return {"number_of_shards": self.shards, "number_of_replicas": 0, "refresh_interval": "-1"}
+        """Index settings, the same for every system: one shard, no replicas, refreshed when all is loaded."""
+        return {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "-1"}
 
 
 def names_of(run: str, collection: str | None = None) -> str:

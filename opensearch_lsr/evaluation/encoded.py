@@ -75,7 +75,7 @@ class Encoded:
     def _dense(self) -> Any:
         model = _given(self._context.dense)
         progress = partial(self._on_progress, f"encode with {model.name}")
-        return dense.encode_documents(model, self._texts, self._cache, progress)[0]
+        return dense.encode_documents(model, self._texts, self._cache, progress)
 
     def _by(self, bundle: Bundle | None) -> SparseVectors:
         given = _given(bundle)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _NDCG = "nDCG@10"
+Timed = tuple[Mapping[str, Any], Mapping[str, Any]]  # a latency measurement, and one system's part of it
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def gate(
 ) -> list[str]:
     """Hold a run against limits.
 
-    What was asked for and is not there is a failure, too: a gate does not open because nothing was measured.
+    What was asked for and is not there is a failure, too, and so are a run that did not come to its end and queries
+    that failed, those of the baseline included: a gate does not open because little was measured, nor because what
+    others are compared with broke down.
 
     Args:
         results: as :func:`opensearch_lsr.evaluation.results.load` gives them.
@@ -44,23 +47,35 @@ def gate(
     Returns:
         A line for each failure; empty when all holds.
     """
-    error = results["run"].get("error")
-    found = [f"the run ended early: {error}"] if error else []
+    found = list(_ended(results["run"]))
     held = [c for c in results["collections"] if not collections or c["name"] in collections]
     missing = [name for name in collections if name not in {c["name"] for c in held}]
     found += [f"{name}: no such collection in the results" for name in missing]
+    found += [f"{c['name']}: was not measured to its end" for c in held if not c.get("complete")]
     checked = 0
     for collection in held:
         there = {system["name"]: system for system in collection.get("systems") or ()}
-        for name in systems or [n for n, s in there.items() if not _left_out(s) and n != collection.get("baseline")]:
-            checked += 1
+        baseline = collection.get("baseline")
+        wanted = systems or [name for name, system in there.items() if not _left_out(system) and name != baseline]
+        for name in dict.fromkeys([baseline, *wanted] if baseline in there else wanted):
             where = f"{collection['name']}, {name}"
             if reason := _left_out(there.get(name)):
                 found.append(f"{where}: not measured ({reason})")
                 continue
-            found += _relevance(where, there[name], limits)
-            found += _latency(where, results["latency"], collection["name"], name, limits)
+            timed = list(_timed(results["latency"], collection["name"], name))
+            found += _errors(where, there[name], timed)
+            if name in wanted:
+                found += _relevance(where, there[name], limits)
+                found += _latency(where, timed, limits)
+        checked += len(wanted)
     return found if checked or found else ["nothing to check: the results have no system but the baseline"]
+
+
+def _ended(run: Mapping[str, Any]) -> Iterator[str]:
+    if run.get("error"):
+        yield f"the run ended early: {run['error']}"
+    elif not run.get("finished"):
+        yield "the run has not finished"
 
 
 def _left_out(system: Mapping[str, Any] | None) -> str | None:
@@ -81,31 +96,35 @@ def _relevance(where: str, system: Mapping[str, Any], limits: Limits) -> Iterato
             yield f"{where}: {what} {value:.4f}{more} is below {least:g}"
 
 
-def _latency(
-    where: str, timings: Sequence[Mapping[str, Any]], collection: str, name: str, limits: Limits
-) -> Iterator[str]:
-    measured = [
-        (timing, system)
-        for timing in timings
-        if timing["collection"] == collection and timing["mode"] == "closed" and (timing.get("clients") or 1) == 1
-        for system in timing.get("systems") or ()
-        if system["name"] == name
-    ]
+def _timed(timings: Sequence[Mapping[str, Any]], collection: str, name: str) -> Iterator[Timed]:
+    for timing in timings:
+        if timing["collection"] == collection:
+            yield from ((timing, system) for system in timing.get("systems") or () if system["name"] == name)
+
+
+def _errors(where: str, system: Mapping[str, Any], timed: Sequence[Timed]) -> Iterator[str]:
+    if unanswered := system.get("errors"):
+        yield f"{where}: judged queries that failed: {len(unanswered):,}, the first: {next(iter(unanswered.values()))}"
+    failed = sum(one.get("errors") or 0 for _, one in timed)
+    if failed:
+        why = next((reason for _, one in timed for reason in one.get("error_reasons") or ()), "no reason is kept")
+        yield f"{where}: timed queries that failed: {failed:,}, most often: {why}"
+
+
+def _latency(where: str, timed: Sequence[Timed], limits: Limits) -> Iterator[str]:
+    alone = [(t, system) for t, system in timed if t["mode"] == "closed" and (t.get("clients") or 1) == 1]
     for key, most in (("p50", limits.max_p50_ratio), ("p95", limits.max_p95_ratio), ("p99", limits.max_p99_ratio)):
         if most is None:
             continue
-        ratios = [(timing, ratio) for timing, system in measured if (ratio := _ratio(system, key))]
-        if not ratios:
+        if not alone:
             yield f"{where}: {key} ratio (closed loop, one client) is not in the results"
-        for timing, ratio in ratios:
-            if ratio["value"] > most:
-                hits = f"track_total_hits {timing.get('track_total_hits', 'default')}"
+        for timing, system in alone:
+            ratio: Mapping[str, Any] = (system.get("ratio") or {}).get(key) or {}
+            hits = f"track_total_hits {timing.get('track_total_hits', 'default')}"
+            if ratio.get("value") is None:
+                yield f"{where}: {key} ratio ({hits}) is not in the results"
+            elif ratio["value"] > most:
                 yield f"{where}: {key} ratio {ratio['value']:.2f}{_interval(ratio, '.2f')} ({hits}) is above {most:g}"
-
-
-def _ratio(system: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    ratio: Mapping[str, Any] = (system.get("ratio") or {}).get(key) or {}
-    return ratio if ratio.get("value") is not None else None
 
 
 def _interval(part: Mapping[str, Any], form: str) -> str:

@@ -14,6 +14,7 @@ Judged documents are left whole and give no parts: half of a relevant document w
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 from collections import Counter, defaultdict
@@ -74,47 +75,41 @@ def cut(documents: Sequence[Document], judged: Container[str]) -> list[Part]:
 
 
 class Growth:
-    """A stream of documents made of parts, the same for the same parts and seed.
+    """A stream of documents made of parts, the same for the same parts, seed and ``most``.
 
     Memory is that of the parts and their vectors, however many documents are made. No two are equal: each is another
     combination of distinct parts, and line breaks say where they meet.
+
+    Short and long documents, of two parts and of three, come as often as each other as far as there are so many: two
+    parts have fewer combinations. Their proportions are those of the whole stream from its first document on, so that
+    a small corpus differs from a large one in nothing but its size.
 
     Args:
         parts: of :func:`cut`.
         vectors: one a part, in order: of its ``document.whole``.
         seed: another one gives other documents.
+        most: how many documents the stream has: those of the largest corpus that is compared.
 
     Raises:
         ValueError: when there are not as many vectors as parts.
+        InputError: when so many documents cannot be made.
     """
 
-    def __init__(self, parts: Sequence[Part], vectors: Sequence[Mapping[str, float]], seed: int) -> None:
+    def __init__(self, parts: Sequence[Part], vectors: Sequence[Mapping[str, float]], seed: int, most: int) -> None:
         if len(vectors) != len(parts):
             raise ValueError(f"{len(vectors)} vectors for {len(parts)} parts; give one for each")
         self._parts, self._vectors = parts, vectors
-        documents = 1 + max((part.rank for part in parts), default=-1)
-        bands = max(1, min(_BANDS, documents // _LEAST_IN_BAND))
-        members: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, part in enumerate(parts):
-            members[part.rank * bands // documents, part.ways].append(index)
-        self._slots = [_Slot(parts, found, ways, f"{seed} {band}") for (band, ways), found in sorted(members.items())]
-
-    @property
-    def capacity(self) -> int:
-        """How many different documents there are to make."""
-        return sum(slot.capacity for slot in self._slots)
+        self._slots = _slots(parts, seed)
+        possible = [slot.capacity for slot in self._slots]
+        if most > sum(possible):
+            raise InputError(
+                f"{most:,} grown documents asked for; the {len(parts):,} parts of documents that are not judged "
+                f"make {sum(possible):,}: grow less, or a larger collection"
+            )
+        self._shares = _shares(possible, most)
 
     def documents(self, stop: int, start: int = 0) -> Iterator[tuple[Document, SparseVector]]:
-        """Documents number ``start`` to ``stop - 1``; the number alone says which document it is.
-
-        Raises:
-            InputError: when so many cannot be made.
-        """
-        if stop > self.capacity:
-            raise InputError(
-                f"{stop:,} grown documents asked for; the {len(self._parts):,} parts of documents that are not judged "
-                f"make {self.capacity:,}: grow less, or a larger collection"
-            )
+        """Documents number ``start`` to ``stop - 1`` of the stream."""
         for number, combination in islice(enumerate(self._combinations()), start, stop):
             chosen = [self._parts[index].document for index in combination]
             text = "\n".join(part.text for part in chosen)
@@ -122,11 +117,38 @@ class Growth:
             yield Document(f"lsr-grown-{number}", chosen[0].title, text), vector
 
     def _combinations(self) -> Iterator[tuple[int, ...]]:
-        waiting = [iter(slot) for slot in self._slots]
-        while waiting:
-            drawn = [(slot, next(slot, None)) for slot in waiting]
-            waiting = [slot for slot, combination in drawn if combination]
-            yield from (combination for _, combination in drawn if combination)
+        """Each slot's share, spread evenly over the stream."""
+        streams = map(_due, range(len(self._slots)), self._slots, self._shares)
+        return (combination for _, _, combination in heapq.merge(*streams))
+
+
+def capacity(parts: Sequence[Part]) -> int:
+    """How many different documents there are to make."""
+    return sum(slot.capacity for slot in _slots(parts, seed=0))
+
+
+def _slots(parts: Sequence[Part], seed: int) -> list[_Slot]:
+    """By length and ways of cutting."""
+    documents = 1 + max((part.rank for part in parts), default=-1)
+    bands = max(1, min(_BANDS, documents // _LEAST_IN_BAND))
+    members: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, part in enumerate(parts):
+        members[part.rank * bands // documents, part.ways].append(index)
+    return [_Slot(parts, found, ways, f"{seed} {band}") for (band, ways), found in sorted(members.items())]
+
+
+def _shares(possible: Sequence[int], wanted: int) -> list[int]:
+    """Equal numbers that add up to ``wanted``, none above what is possible: [5, 100, 100] and 45 give [5, 20, 20]."""
+    shares = [0] * len(possible)
+    for done, slot in enumerate(sorted(range(len(possible)), key=possible.__getitem__)):
+        shares[slot] = min(possible[slot], (wanted - sum(shares)) // (len(possible) - done))
+    return shares
+
+
+def _due(place: int, slot: _Slot, share: int) -> Iterator[tuple[float, int, tuple[int, ...]]]:
+    """A slot's combinations with when each is due in a stream that goes from 0 to 1, and the slot's place."""
+    for drawn, combination in enumerate(islice(slot, share)):
+        yield (drawn + 0.5) / share, place, combination
 
 
 class _Slot:

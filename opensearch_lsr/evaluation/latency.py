@@ -1,8 +1,9 @@
-"""Latency as one client sees it: every query goes to every system, one after the other, in random order.
+"""Latency as one client sees it: at each step every system gets one query, in random order.
 
-Interleaving query by query lets all systems meet the same weather (garbage collection, other work on the machine);
-a random order keeps any of them from always running in the warmth another left behind. The first rounds warm up and
-are not counted.
+Taking turns query by query lets all systems meet the same weather (garbage collection, other work on the machine).
+Each has an order of queries of its own: systems that share an index would else read posting lists that another fetched
+for the same query just before, which one with an index to itself never does. What is left is that systems on one index
+find it warmer, as it is asked more often. The first rounds warm up and are not counted.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def interleaved(
         on_progress: told (rounds done, rounds), warm-up included.
 
     Returns:
-        Name → :class:`Samples`; [rounds, queries] in the order of ``queries``.
+        Name → :class:`Samples`; [rounds, queries] in the order of ``queries``, whichever the systems were asked in.
 
     Raises:
         ClusterError: when the cluster stops answering. A query that fails alone is counted.
@@ -52,13 +53,15 @@ def interleaved(
     chance = random.Random(seed)
     names = list(systems)
     found = {name: Samples.empty(rounds, len(queries)) for name in names}
-    order = list(range(len(queries)))
+    orders = {name: list(range(len(queries))) for name in names}
     with without_retries(client):
         for round_ in range(-warmup, rounds):
-            chance.shuffle(order)
-            for query in order:
+            for order in orders.values():
+                chance.shuffle(order)
+            for step in range(len(queries)):
                 chance.shuffle(names)
                 for name in names:
+                    query = orders[name][step]
                     try:
                         answer = ask(client, systems[name], queries[query], size, track_total_hits)
                     except ERRORS as error:

@@ -2,7 +2,8 @@
 
 A closed loop waits for an answer before it asks again, and so never asks much of a slow system; users do not wait for
 each other. In the open loop query i is due at i / rate, and its latency counts from then on: if the system falls
-behind, the time in the queue shows (Tene, «How NOT to Measure Latency»: coordinated omission).
+behind, the time in the queue shows (Tene, «How NOT to Measure Latency»: coordinated omission). Beyond what a system can
+take the queue only grows, and so do latencies, as long as one measures: then the rate it achieved is what can be told.
 
 Systems take turns in blocks of one round, in random order, so that each has the machine to itself while it runs.
 """
@@ -61,14 +62,16 @@ def closed_loop(
     if not 1 <= clients <= MAX_CLIENTS:
         raise InputError(f"{clients} clients: 1 to {MAX_CLIENTS} are possible, one connection each")
 
-    def block(system: Asked, order: Sequence[int]) -> list[Done]:
+    def block(system: Asked, order: Sequence[int]) -> tuple[list[Done], float]:
         def one(query: int) -> Done:
             started = time.perf_counter()
             answer = _answer(client, system, queries[query], size, track_total_hits)
             return Done(query, answer, (time.perf_counter() - started) * 1e3)
 
+        begin = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
-            return list(pool.map(one, order))
+            done = list(pool.map(one, order))
+        return done, time.perf_counter() - begin
 
     return _in_turns(client, systems, len(queries), block, rounds, warmup, seed, on_progress)
 
@@ -92,7 +95,8 @@ def open_loop(
         rate: queries a second.
 
     The other arguments, the result and what is raised are those of
-    :func:`opensearch_lsr.evaluation.latency.interleaved`; ``total`` is measured from the scheduled start.
+    :func:`opensearch_lsr.evaluation.latency.interleaved`; ``total`` is measured from the scheduled start, and
+    ``seconds`` until the last query is taken up: longer than scheduled where the system fell behind.
 
     Raises:
         InputError: for a rate that is not positive.
@@ -100,17 +104,20 @@ def open_loop(
     if not rate > 0:
         raise InputError(f"{rate} queries a second: a rate is above 0")
 
-    def block(system: Asked, order: Sequence[int]) -> list[Done]:
+    def block(system: Asked, order: Sequence[int]) -> tuple[list[Done], float]:
+        late = [0.0] * len(order)
         begin = time.perf_counter()
 
         def one(place: int) -> Done:
             due = begin + place / rate
+            late[place] = max(0.0, time.perf_counter() - due)
             time.sleep(max(0.0, due - time.perf_counter()))
             answer = _answer(client, system, queries[order[place]], size, track_total_hits)
             return Done(order[place], answer, (time.perf_counter() - due) * 1e3)
 
         with ThreadPoolExecutor(MAX_CLIENTS) as pool:
-            return list(pool.map(one, range(len(order))))
+            done = list(pool.map(one, range(len(order))))
+        return done, len(order) / rate + late[-1]
 
     return _in_turns(client, systems, len(queries), block, rounds, warmup, seed, on_progress)
 
@@ -126,7 +133,7 @@ def _in_turns(
     client: OpenSearch,
     systems: Mapping[str, Asked],
     queries: int,
-    block: Callable[[Asked, Sequence[int]], list[Done]],
+    block: Callable[[Asked, Sequence[int]], tuple[list[Done], float]],
     rounds: int,
     warmup: int,
     seed: int,
@@ -142,10 +149,9 @@ def _in_turns(
             chance.shuffle(names)
             for name in names:
                 chance.shuffle(order)
-                started = time.perf_counter()
-                done = block(systems[name], list(order))
+                done, took = block(systems[name], list(order))
                 if round_ >= 0:
-                    seconds[name] += time.perf_counter() - started
+                    seconds[name] += took
                     _enter(found[name], round_, done)
             on_progress(round_ + warmup + 1, warmup + rounds)
     for name, samples in found.items():

@@ -27,7 +27,8 @@ class Ready:
     Attributes:
         systems: name → system, prepared.
         skipped: name → why it does not run here.
-        built: storage name → what :func:`opensearch_lsr.evaluation.storage.build` told of it.
+        built: storage name → what :func:`opensearch_lsr.evaluation.storage.build` told of it, the time that making its
+            documents took left out of ``ingest_documents_per_s``.
     """
 
     systems: dict[str, System] = field(default_factory=dict)
@@ -80,14 +81,14 @@ def make(context: Context, names: Sequence[str], records: Records, on_step: OnSt
             progress = partial(_index_progress, on_progress, place.name, context.documents)
             source = _Timed(records(place.encoder))
             built = storage.build(place, source, progress)
-            found.built[place.name] = built | {"ingest_documents_per_s": source.rate_without(built)}
+            found.built[place.name] = built | {"ingest_documents_per_s": source.rate_of_loading(built)}
         system.prepare()
         found.systems[name] = system
     return found
 
 
 class _Timed:
-    """A stream, and the seconds that making its items took: growing documents is no part of indexing them."""
+    """A stream, and the seconds that making its items took: growing documents is no part of loading them."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = iter(records)
@@ -103,8 +104,13 @@ class _Timed:
         finally:
             self._seconds += perf_counter() - started
 
-    def rate_without(self, built: Mapping[str, Any]) -> float:
-        """Documents a second of an index built from this stream, the stream's own seconds left out."""
+    def rate_of_loading(self, built: Mapping[str, Any]) -> float:
+        """Documents a second of an index built from this stream, the stream's own seconds left out.
+
+        That is one client writing requests, sending them one by one and waiting for each: what indices can be compared
+        by, and less than the server could take. What users get, encoding included, is
+        :func:`opensearch_lsr.evaluation.costs.ingest`'s.
+        """
         documents, rate = built["documents"], built["ingest_documents_per_s"]
         return float(documents / max(documents / rate - self._seconds, 1e-9))
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import ConnectionError, TransportError
 
-from opensearch_lsr.evaluation.asking import ERRORS, Asked, ask, explained, without_retries
+from opensearch_lsr.errors import ClusterError
+from opensearch_lsr.evaluation.asking import ERRORS, Answer, Asked, ask, explained, without_retries
 from opensearch_lsr.evaluation.trec import Run, ranking
 
 DEPTH = 100  # hits: what R@100 and AP@100 need
+WAITS = (1, 2, 4, 8, 16)  # seconds, before a query is sent again
+BUSY = (429, 502, 503, 504)  # queues that are full, circuit breakers, shards that are not there just now
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Collected:
 
     Attributes:
         run: query id → document id → score, a key for every query.
-        errors: query id → why it was not answered; in the run it has no hits.
+        errors: query id → why the system refuses it, whenever it is asked; in the run it has no hits.
     """
 
     run: Run
@@ -52,21 +57,45 @@ def collect(
         on_progress: told (queries done, queries).
 
     Raises:
-        ClusterError: when the cluster stops answering. A query that fails alone is among ``errors``.
+        ClusterError: when the cluster stops answering, or does not get to a query. One that it refuses is among
+            ``errors``.
     """
     run: dict[str, dict[str, float]] = {}
     errors = {}
     with without_retries(client):
         for number, (query, text) in enumerate(queries.items(), start=1):
-            try:
-                hits = ask(client, system, text, size + drop_self).hits
-            except ERRORS as error:
-                errors[query] = explained(client, error)
-                hits = []
+            answer = _patiently(client, system, query, text, size + drop_self)
+            if isinstance(answer, str):
+                errors[query] = answer
+            hits = [] if isinstance(answer, str) else answer.hits
             kept = [(document, score) for document, score in hits if not (drop_self and document == query)]
             run[query] = dict(kept[:size])
             on_progress(number, len(queries))
     return Collected(run, errors)
+
+
+def _patiently(client: OpenSearch, system: Asked, query: str, text: str, size: int) -> Answer | str:
+    """The answer, or why there will never be one; time does not matter here."""
+    why = ""
+    for wait in (0, *WAITS):
+        time.sleep(wait)
+        try:
+            return ask(client, system, text, size)
+        except ERRORS as error:
+            why = explained(client, error)
+            if not _passes(error):
+                return why
+    raise ClusterError(
+        f"{system.index}: query {query} was not answered in {1 + len(WAITS)} attempts ({why}), which says nothing of "
+        "its relevance; run the benchmark again when the cluster is less busy: it goes on from what was measured"
+    )
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same query may well be answered later: a part of the shards did not, or the cluster is busy."""
+    if isinstance(error, TransportError):
+        return isinstance(error, ConnectionError) or error.status_code in BUSY
+    return type(error) is ClusterError  # of :func:`ask`; a DeploymentError is one, too, and stays
 
 
 def overlap(run: Run, exact: Run, depth: int = 10) -> float:

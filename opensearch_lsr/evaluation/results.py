@@ -27,8 +27,10 @@ NUMBER = (int, float)
 _NUMBERS = {"*": NUMBER}  # any keys
 _INTERVAL = {"value": NUMBER, "low": NUMBER, "high": NUMBER}
 _TIMED = {"name!": str, "total_ms": _NUMBERS, "request_ms": _NUMBERS, "encode_ms": _NUMBERS, "took_ms": _NUMBERS}
-_TIMED |= {"ratio": {"*": _INTERVAL}}
-_SYSTEM = {"name!": str, "title": str, "skipped": str, "relevance": _NUMBERS, "against_baseline": {"*": _NUMBERS}}
+_TIMED |= {"ratio": {"*": _INTERVAL}, "errors": NUMBER, "error_reasons": {}}
+_TIMING = {"collection!": str, "baseline": str, "systems": [_TIMED]}
+_SYSTEM = {"name!": str, "title": str, "skipped": str, "errors": {}}
+_SYSTEM |= {"relevance": _NUMBERS, "against_baseline": {"*": _NUMBERS}}
 _SYSTEM |= dict.fromkeys(("unanswered", "ties", "index_bytes", "vector_bytes", "ingest_documents_per_s"), NUMBER)
 _COLLECTION = {"name!": str, "split": str, "baseline": str, "vectors": {}, "systems": [_SYSTEM], "examples": {}}
 _COLLECTION |= dict.fromkeys(("documents", "queries", "judgments"), NUMBER) | {"ingest": [{"mode!": str}]}
@@ -37,8 +39,8 @@ SHAPE: dict[str, Any] = {
     "schema!": int,
     "run!": _RUN | {"fingerprints": {"*": str}},
     "collections": [_COLLECTION],
-    "latency": [{"collection!": str, "mode!": str, "clients": NUMBER, "rate": NUMBER, "systems": [_TIMED]}],
-    "scale": [{"collection!": str, "size!": NUMBER, "distribution": {}, "systems": [_TIMED]}],
+    "latency": [_TIMING | {"mode!": str, "clients": NUMBER, "rate": NUMBER}],
+    "scale": [_TIMING | {"size!": NUMBER, "distribution": {}, "systems": [_TIMED | {"errors": {}}]}],
     "slopes": {"*": _NUMBERS},
 }
 """Keys that a file must have end in ``!``; ``*`` stands for any key; other keys are let through unread."""

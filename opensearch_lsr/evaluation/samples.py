@@ -20,7 +20,7 @@ PARTS = ("encode", "request", "total", "took")
 
 @dataclass(eq=False)
 class Samples:
-    """Times in ms; NaN where a query failed.
+    """Times in ms; NaN where a query failed: it would have taken longer than anything that was waited for.
 
     Attributes:
         encode: float64 [rounds, queries], the client's part.
@@ -28,7 +28,8 @@ class Samples:
         total: the same, both together; in an open loop from the scheduled start, waiting included.
         took: the same, what the cluster says.
         errors: why queries failed → how often.
-        seconds: wall time in which they were all done; None where other systems had their turn in between.
+        seconds: wall time in which they were all done, or in an open loop taken up, failures included; None where other
+            systems had their turn in between.
     """
 
     encode: NDArray[np.float64]
@@ -60,6 +61,11 @@ class Samples:
 
         return int(np.isfinite(self.total).sum())
 
+    @property
+    def per_s(self) -> float | None:
+        """Answers a second of wall time."""
+        return self.answered / self.seconds if self.seconds else None
+
 
 def save(path: Path, samples: Mapping[str, Samples]) -> None:
     """Write the times of several systems to one ``.npz``; errors and wall time stay in the results."""
@@ -68,7 +74,7 @@ def save(path: Path, samples: Mapping[str, Samples]) -> None:
     arrays: dict[str, Any] = {f"{name}/{part}": getattr(one, part) for name, one in samples.items() for part in PARTS}
     draft = path.with_suffix(".part")
     with draft.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        np.savez_compressed(stream, **arrays)  # numpy 1 takes any keyword of its own for an array
     draft.replace(path)
 
 

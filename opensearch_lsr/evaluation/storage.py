@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from opensearchpy import OpenSearch, helpers
+from opensearchpy.exceptions import ConnectionError, TransportError
 
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.errors import ClusterError
-from opensearch_lsr.evaluation.asking import address
+from opensearch_lsr.evaluation.asking import address, without_retries
 from opensearch_lsr.evaluation.context import Context
 
 BATCH, BATCH_BYTES = 500, 8 * 1024 * 1024  # hosted clusters refuse requests above 10 MiB
 RETRIES = 8  # on 429, with doubling waits
-MERGE_TIMEOUT = 6 * 3600  # seconds; a million documents take minutes, SEISMIC's clusters longer
+MERGE_ASKED, MERGE_POLL = 60, 2  # seconds: for the request, and between looks at whether it is done
+GATEWAY_TIMEOUT = 504
 TEXT = {"title": {"type": "text", "analyzer": "english"}, "text": {"type": "text", "analyzer": "english"}}
 
 EncoderName = Literal["bundle", "bi_encoder", "dense"]
@@ -80,8 +82,9 @@ def build(storage: Storage, records: Iterable[Record], on_progress: Progress = l
         on_progress: told the number of documents after each bulk request.
 
     Returns:
-        ``documents``; ``ingest_documents_per_s``, until they can be searched, merging left out; ``merge_s``;
-        ``segments``; ``index_bytes`` of the primary shards, ``_source`` included; and the storage's own notes.
+        ``documents``; ``ingest_documents_per_s``, one bulk request at a time, until they can be searched, merging left
+        out; ``merge_s``; ``segments``; ``index_bytes`` of the primary shards, ``_source`` included; and the storage's
+        own notes.
 
     Raises:
         ClusterError: when a document is refused, or the cluster stops answering.
@@ -154,8 +157,26 @@ def _load(storage: Storage, records: Iterable[Record], on_progress: Progress) ->
 
 
 def _merge(client: OpenSearch, index: str) -> None:
-    """Merge to one segment; not as a background task, which would leave the index ``.tasks`` behind."""
-    answer = client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=MERGE_TIMEOUT)
-    if answer["_shards"]["failed"]:
-        raise ClusterError(f"{index}: merging failed: {str(answer['_shards'].get('failures'))[:300]}")
+    """Merge to one segment, however long that takes: a million documents minutes, SEISMIC's clusters longer.
+
+    Proxies end a connection on which nothing is said for a minute or so, and the merge goes on all the same; it is then
+    waited for in the list of tasks. Asked for as a background task it would leave the index ``.tasks`` behind.
+    """
+    try:
+        with without_retries(client):
+            client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=MERGE_ASKED)
+    except TransportError as error:
+        if not isinstance(error, ConnectionError) and error.status_code != GATEWAY_TIMEOUT:
+            raise
+        _await_merge(client, index)
     client.indices.refresh(index=index, request_timeout=600)
+    if (left := segments(client, index)) > 1:
+        raise ClusterError(f"{index}: has {left} segments after merging, not one; see the cluster's log")
+
+
+def _await_merge(client: OpenSearch, index: str) -> None:
+    merging = True
+    while merging:
+        time.sleep(MERGE_POLL)  # first of all: a task is not listed at once
+        found = client.tasks.list(params={"actions": "*forcemerge*", "detailed": "true", "group_by": "none"})
+        merging = any(f"[{index}]" in task.get("description", "") for task in found["tasks"])

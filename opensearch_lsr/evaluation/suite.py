@@ -70,6 +70,7 @@ class Suite:
         dense: a sentence-transformers model, for the dense system.
         seed: of everything drawn.
         drop_self: leave out the document whose id is the query's, as BEIR does for ArguAna and Quora.
+        in_domain: names of the collections whose train split the bundle's encoder has seen; reports say so.
         latency: None leaves it out.
         scale: None leaves it out.
     """
@@ -82,6 +83,7 @@ class Suite:
     dense: str | None = None
     seed: int = 1
     drop_self: bool = False
+    in_domain: tuple[str, ...] = ()
     latency: Latency | None = field(default_factory=Latency)
     scale: Scale | None = None
 

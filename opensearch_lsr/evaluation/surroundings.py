@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +24,8 @@ PACKAGES = (
     "sentence-transformers",
     "torch",
 )
+
+_SECRET = re.compile("password|passphrase|secret|credential|token|access_key|private_key")
 
 
 def versions() -> dict[str, str]:
@@ -47,9 +50,12 @@ def machine() -> dict[str, Any]:
 
 
 def cluster(client: OpenSearch) -> dict[str, Any]:
-    """The cluster: version, and, where one may ask for them, nodes, their heap in bytes, processors, Java, plugins."""
+    """The cluster: version; where one may ask for them, its settings, nodes, their heap in bytes, processors, Java,
+    plugins."""
     info = client.info()["version"]
     found = {"version": info["number"], "distribution": info.get("distribution", "elasticsearch")}
+    if (settings := _settings(client)) is not None:
+        found["settings"] = settings
     try:
         nodes = client.nodes.info(metric="jvm,os,plugins")["nodes"].values()
     except (AuthorizationException, NotFoundError):  # hosted clusters keep some of this to themselves
@@ -63,6 +69,16 @@ def cluster(client: OpenSearch) -> dict[str, Any]:
         "java": sorted({node["jvm"]["version"] for node in nodes if "version" in node.get("jvm", {})}),
         "plugins": sorted(plugins),
     }
+
+
+def _settings(client: OpenSearch) -> dict[str, Any] | None:
+    """Of the cluster, other than the defaults, flat; without those that sound like secrets. None where not allowed."""
+    try:
+        kept = client.cluster.get_settings(flat_settings=True)
+    except (AuthorizationException, NotFoundError):
+        return None
+    given = kept.get("persistent", {}) | kept.get("transient", {})
+    return {name: value for name, value in sorted(given.items()) if not _SECRET.search(name)}
 
 
 def commit() -> str | None:

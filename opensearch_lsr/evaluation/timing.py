@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from opensearch_lsr.evaluation import latency, load, percentiles, samples
+from opensearch_lsr.evaluation import latency, load, percentiles, results, samples
 from opensearch_lsr.evaluation.context import slug
 from opensearch_lsr.evaluation.ready import Ready
 from opensearch_lsr.evaluation.run import Run
@@ -36,24 +36,23 @@ def measure(asked: Run, ready: Ready, collection: str, queries: Mapping[str, str
                 "rate": rate,
                 "track_total_hits": setting != "false",
             }
-            if any(all(entry.get(name) == value for name, value in key.items()) for entry in asked.results["latency"]):
+            entry = results.entry([*asked.results["latency"]], **key)  # a copy: it joins the results when it is whole
+            if "systems" in entry:
                 continue
             what = f"{collection}: " + (f"{rate:g} queries/s" if rate else f"{clients} client" + "s" * (clients != 1))
             asked.on_step(f"{what}, total hits {setting}")
-            found = _times(asked, ready, texts, key, what)
-            kept = asked.folder / SAMPLES / _file(key)
-            kept.parent.mkdir(exist_ok=True)
-            samples.save(kept, found)
+            systems = _systems(asked, ready, texts, key, what, baseline)
             asked.results["latency"].append(
-                {
-                    **key,
+                entry
+                | {
+                    "baseline": baseline,
                     "documents": max(built["documents"] for built in ready.built.values()),
                     "merged": plan.merge,
                     "segments": max(built["segments"] for built in ready.built.values()),
                     "size": plan.size,
                     "warmup": latency.WARMUP,
                     "rounds": plan.rounds,
-                    "systems": percentiles.summary(found, baseline, asked.suite.seed),
+                    "systems": systems,
                 }
             )
             asked.save()
@@ -82,7 +81,10 @@ def kept_samples(asked: Run, key: Mapping[str, Any]) -> dict[str, Samples]:
     return samples.load(file) if file.is_file() else {}
 
 
-def _times(asked: Run, ready: Ready, texts: list[str], key: Mapping[str, Any], what: str) -> dict[str, Samples]:
+def _systems(
+    asked: Run, ready: Ready, texts: list[str], key: Mapping[str, Any], what: str, baseline: str
+) -> list[dict[str, Any]]:
+    """Measure, keep the times, and tell each system's figures."""
     plan = asked.suite.latency or Latency()
     options: dict[str, Any] = {
         "rounds": plan.rounds,
@@ -91,12 +93,18 @@ def _times(asked: Run, ready: Ready, texts: list[str], key: Mapping[str, Any], w
         "track_total_hits": key["track_total_hits"],
         "on_progress": partial(asked.on_progress, what),
     }
-    run: Callable[..., dict[str, Samples]] = latency.interleaved
+    at_once: dict[str, Samples] = {}
     if key["rate"]:
-        run, options["rate"] = load.open_loop, key["rate"]
-    elif key["clients"] != 1:
-        run, options["clients"] = load.closed_loop, key["clients"]
-    return run(asked.client, ready.systems, texts, **options)
+        found = load.open_loop(asked.client, ready.systems, texts, rate=key["rate"], **options)
+    else:
+        at_once = load.closed_loop(asked.client, ready.systems, texts, clients=key["clients"], **options)
+        # latency of one client is taken in turns by the query; its queries/s by the loop that takes those of several
+        found = at_once if key["clients"] > 1 else latency.interleaved(asked.client, ready.systems, texts, **options)
+    kept = asked.folder / SAMPLES / _file(key)
+    kept.parent.mkdir(exist_ok=True)
+    samples.save(kept, found)
+    rows = percentiles.summary(found, baseline, asked.suite.seed, key["rate"])
+    return [row | {"per_s": at_once.get(row["name"], found[row["name"]]).per_s} for row in rows]
 
 
 def _file(key: Mapping[str, Any]) -> str:

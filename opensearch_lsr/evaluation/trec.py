@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 
 from opensearch_lsr.errors import InputError
@@ -23,15 +22,12 @@ def ranking(scores: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def tied_queries(run: Run, cut: int = 10) -> int:
-    """How many queries have equal scores among their first ``cut + 1`` documents.
+    """How many queries have equal scores at ranks ``cut`` and ``cut + 1``.
 
-    There the order by id, not the system, decided what a measure at ``cut`` saw.
+    There the order by id, not the system, decided which documents a measure at ``cut`` saw.
     """
-    tied = 0
-    for scores in run.values():
-        best = [score for _, score in ranking(scores)[: cut + 1]]
-        tied += any(one == other for one, other in pairwise(best))
-    return tied
+    scores = [[score for _, score in ranking(found)[cut - 1 : cut + 1]] for found in run.values()]
+    return sum(len(pair) == 2 and pair[0] == pair[1] for pair in scores)
 
 
 def write(path: Path, run: Run, tag: str) -> None:

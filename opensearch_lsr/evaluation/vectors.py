@@ -29,7 +29,7 @@ class SparseVectors(Sequence[SparseVector]):
         ids: int32 [weights], token ids.
         weights: float32 [weights], positive.
         truncated: how many texts were longer than the encoder reads.
-        seconds: that encoding took, when it was done.
+        seconds: that encoding took; None where some were in the cache.
     """
 
     tokens: list[str]
@@ -37,7 +37,7 @@ class SparseVectors(Sequence[SparseVector]):
     ids: NDArray[np.int32]
     weights: NDArray[np.float32]
     truncated: int
-    seconds: float
+    seconds: float | None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -58,8 +58,9 @@ class SparseVectors(Sequence[SparseVector]):
         return float(self.weights.max(initial=0.0))
 
     @property
-    def encode_documents_per_s(self) -> float:
-        return len(self) / self.seconds if self.seconds else 0.0
+    def encode_documents_per_s(self) -> float | None:
+        """None where it was not measured now: another machine, or a busier one, may have filled the cache."""
+        return len(self) / self.seconds if self.seconds else None
 
 
 def encode(

@@ -48,8 +48,9 @@ def a_run(gain: float = 0.125, error: str | None = None) -> results.Results:
             "against_baseline": against,
         },
     ]
-    about = {"name": "taps", "started": "2026-11-23T09:12:44+00:00", "finished": None, "error": error}
-    entry = {"name": "taps", "baseline": "bm25", "documents": 8, "queries": 4, "systems": systems}
+    about = {"name": "taps", "started": "2026-11-23T09:12:44+00:00", "error": error}
+    about["finished"] = None if error else "2026-11-23T09:13:07+00:00"
+    entry = {"name": "taps", "baseline": "bm25", "documents": 8, "queries": 4, "systems": systems, "complete": True}
     return results.empty(about) | {"collections": [entry]}
 
 
@@ -149,6 +150,7 @@ def test_usage(tmp_path: Path) -> None:
         ([SAMPLE, "--system", "dense", "--grow", "1k"], "scale.systems: the first, dense, is the baseline"),
         ([SAMPLE, "--grow", "100"], "scale.sizes: handbook has 220 documents; grow it beyond that"),
         ([SAMPLE, "--grow", "400,9m"], "scale.sizes: handbook can be grown to 773,292 documents"),
+        ([SAMPLE, "--set", "in_domain=['tax']"], "in_domain: tax is none of the collections, handbook"),
         ([SAMPLE, SAMPLE], "two collections are called handbook; rename the folder of one"),
         ([SAMPLE, "--system", "bm25"], "127.0.0.1:9: cannot be reached; is it up?"),
     ],
@@ -191,10 +193,19 @@ def test_compare(saved: Callable[..., Path]) -> None:
     shown = run("compare", before, after)
     assert shown.exit_code == 0, shown.output
     rows = [line.split() for line in shown.stdout.splitlines()]
-    assert ["taps", "tokens", "nDCG@10", "0.625", "0.750", "0.125"] in rows
+    assert ["taps", "tokens", "nDCG@10", "0.625", "0.750", "0.125", "–", "–", "–"] in rows
     found = json.loads(run("compare", before, after / "results.json", "--json").stdout)
     key = {"collection": "taps", "system": "tokens", "measure": "nDCG@10"}
-    assert key | {"a": 0.625, "b": 0.75, "difference": 0.125} in found
+    assert key | {"a": 0.625, "b": 0.75, "difference": 0.125} | dict.fromkeys(("low", "high", "p")) in found
+    for folder, better in ((before, 0.0), (after, 0.125)):
+        values = {f"q{n}": {"nDCG@10": 0.5 + better * (n % 3)} for n in range(4)}
+        results.save_values(folder, "taps", "tokens", values)
+    (row,) = [row for row in json.loads(run("compare", before, after, "--json").stdout) if row["p"] is not None]
+    assert key.items() <= row.items()
+    assert row["low"] < row["difference"] <= row["high"]
+    results.save(after, results.load(after) | {"run": {"name": "taps", "versions": {"numpy": "2.1"}}})
+    for said in (run("compare", before, after), run("compare", before, after, "--json")):
+        assert said.stderr == "not alike: versions numpy: None / 2.1\n"
     assert isinstance(run("compare", before, "nowhere").exception, InputError)
 
 

@@ -12,6 +12,7 @@ from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.data import beir, documents
 from opensearch_lsr.evaluation.context import Context
 from opensearch_lsr.evaluation.storage import Record, build
+from opensearch_lsr.evaluation.suite import Latency
 from opensearch_lsr.evaluation.systems import SYSTEMS
 from opensearch_lsr.evaluation.systems.system import System
 from opensearch_lsr.evaluation.vectors import SparseVectors, encode
@@ -19,6 +20,7 @@ from opensearch_lsr.evaluation.vectors import SparseVectors, encode
 SAMPLE = Path(documents.__file__).parents[1] / "samples" / "handbook"
 DOCUMENTS = list(documents.read_titled(SAMPLE))
 QUERIES = beir.read_queries(SAMPLE)
+FEW = Latency(queries=6, rounds=2)
 TEXTS = [documents.text_of({"title": title, "text": text}, documents.TITLED) for _, title, text in DOCUMENTS]
 
 

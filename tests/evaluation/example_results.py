@@ -54,6 +54,8 @@ def example() -> dict[str, Any]:
             ),
             *(timing(draw, "medquad", clients=clients) for clients in (2, 4, 8)),
             *(timing(draw, "medquad", rate=rate) for rate in (50.0, 100.0, 200.0, 400.0)),
+            timing(draw, "medquad", clients=4) | {"collection": "medquad-100000", "documents": 100_000},
+            timing(draw, "medquad") | {"collection": "medquad-1000000", "documents": 1_000_000},
         ],
         "scale": [scale(draw, size) for size in (10_000, 100_000, 1_000_000)],
         "slopes": {
@@ -62,6 +64,8 @@ def example() -> dict[str, Any]:
                 "low": 9.0 * factor,
                 "high": 9.9 * factor,
                 "ratio_to_baseline": factor,
+                "ratio_low": 0.95 * factor,
+                "ratio_high": 1.05 * factor,
             }
             for name, factor in {"bm25": 1.0, "tokens": 1.92, "pruned": 1.3, "seismic": 0.31}.items()
         },

@@ -1,76 +1,34 @@
-"""Whole runs on the sample that ships: what they leave, in the folder and in the cluster, however they end."""
+"""Whole runs on the sample that ships: what they leave, in the folder and in the cluster."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bench_context import DOCUMENTS, QUERIES, SAMPLE
+from bench_context import DOCUMENTS, FEW, QUERIES, SAMPLE
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.errors import ClusterError, InputError
-from opensearch_lsr.evaluation import benchmark, results, timing, trec
+from opensearch_lsr.errors import InputError
+from opensearch_lsr.evaluation import benchmark, collection, results, trec
 from opensearch_lsr.evaluation.report.write import write
 from opensearch_lsr.evaluation.run import Run
-from opensearch_lsr.evaluation.suite import Latency, Scale, Suite
+from opensearch_lsr.evaluation.suite import Scale, Suite
 
 pytestmark = pytest.mark.cluster
-SYSTEMS = ("bm25", "tokens", "dense")  # dense is skipped: no model is given for it
-FEW = Latency(queries=6, rounds=2)
-Start = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def snapshot(client: OpenSearch) -> Callable[[], dict[str, Any]]:
-    """All that is in the cluster."""
-    sys.path.append(str(Path(__file__).parents[1] / "cluster"))
-    import state
-
-    return lambda: state.snapshot(client)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.getbasetemp() / "vectors"
-
-
-@pytest.fixture(scope="module")
-def suite(tiny: Bundle) -> Suite:
-    return Suite((str(SAMPLE),), systems=SYSTEMS, bundle=str(tiny.path), latency=FEW)
 
 
 @pytest.fixture(scope="module")
 def whole(client: OpenSearch, suite: Suite, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run that is done, sizes included."""
-    scale = Scale((400, 800), systems=SYSTEMS)
+    """A run that is done."""
     steps: list[str] = []
-    asked = Run(client, replace(suite, scale=scale), tmp_path_factory.mktemp("whole") / "run", cache)
+    asked = Run(client, suite, tmp_path_factory.mktemp("whole") / "run", cache)
     asked.on_step = steps.append
     benchmark.measure(asked)
     assert "handbook: 64 queries to tokens" in steps
     return asked
-
-
-@pytest.fixture
-def start(url: str, tiny: Bundle, cache: Path, tmp_path: Path) -> Start:
-    """``start(n, signal, "--cleanup")``: a run in ``tmp_path / "out"`` by the command line, see the script."""
-    script = Path(__file__).with_name("stopped_benchmark.py")
-
-    def run(saves: int, signal: str, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, script, str(saves), signal, "0", "benchmark", "run", str(SAMPLE)]
-        command += ["-o", tmp_path / "out", "--cache", cache, "--url", url, "--bundle", tiny.path]
-        command += ["--system", "bm25", "--system", "tokens", "--system", "model"]
-        command += ["--set", "latency.queries=6", "--set", "latency.rounds=2", *options]
-        return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
-
-    return run
 
 
 def test_relevance(whole: Run) -> None:
@@ -115,23 +73,9 @@ def test_latency(whole: Run) -> None:
     bm25, tokens = first["systems"]
     assert (bm25["queries"], bm25["errors"]) == (FEW.queries * FEW.rounds, 0)
     assert bm25["ratio"] is None
-    assert tokens["ratio"]["p50"]["low"] <= tokens["ratio"]["p50"]["value"] <= tokens["ratio"]["p50"]["high"]
-
-
-def test_sizes(whole: Run) -> None:
-    for entry, size in zip(whole.results["scale"], (400, 800), strict=True):
-        assert (entry["collection"], entry["size"], entry["documents"]) == ("handbook", size, size)
-        rows = {row["name"]: row for row in entry["systems"]}
-        assert rows["dense"]["skipped"] == "grown documents have vectors of the bundle only"
-        assert rows["tokens"]["overlap@10"] == 1.0
-        assert rows["tokens"]["documents"] == size
-        assert rows["bm25"]["nDCG@10"] > 0.3
-        assert rows["tokens"]["ratio"]["p95"]["value"] > 0
-        spread = entry["distribution"]["length"]
-        assert len(spread["real"]) == len(spread["grown"]) > 0
-    assert whole.results["slopes"].keys() == {"bm25", "tokens"}
-    timed = {one["collection"] for one in whole.results["latency"]}
-    assert timed == {"handbook", "handbook-400", "handbook-800"}
+    mean = tokens["ratio"]["mean"]
+    assert mean["low"] <= mean["value"] <= mean["high"]
+    assert tokens["ratio"]["p50"]["low"] is None, "six queries are too few"
 
 
 def test_the_record(whole: Run, tiny: Bundle, client: OpenSearch) -> None:
@@ -139,11 +83,27 @@ def test_the_record(whole: Run, tiny: Bundle, client: OpenSearch) -> None:
     assert about["error"] is None
     assert about["started"] <= about["finished"]
     assert about["fingerprints"]["document"] == tiny.config.document_fingerprint
-    assert about["settings"]["scale"]["sizes"] == [400, 800]
+    assert about["settings"]["latency"]["queries"] == 6
     assert about["cluster"]["version"] == client.info()["version"]["number"]
     assert about["cluster"]["nodes"] == 1
     assert about["cluster"]["heap_bytes"] > 2**29
+    assert about["index_settings"] == {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "-1"}
+    asked_for = client.cluster.get_settings(flat_settings=True)
+    assert about["cluster"]["settings"].keys() <= {*asked_for["persistent"], *asked_for["transient"]}
+    bm25 = whole.results["collections"][0]["systems"][0]["parameters"]
+    assert (bm25["field"], bm25["analyzer"]) == ("body", "english")
     assert any(plugin.startswith("opensearch-ml") for plugin in about["cluster"]["plugins"])
+
+
+def test_each_collection_is_read_once(small: Run, tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    read = collection.read
+    monkeypatch.setattr(collection, "read", lambda one, split: given.append(one) or read(one, split))
+    scale = Scale((400,), systems=("bm25",))
+    small.suite = replace(small.suite, latency=None, bundle=str(tiny.path), scale=scale, in_domain=("handbook",))
+    found = benchmark.measure(small)
+    assert given == [str(SAMPLE)]
+    assert found["collections"][0]["in_domain"] is True
 
 
 def test_nothing_is_left_and_the_report_is_written(whole: Run, client: OpenSearch) -> None:
@@ -173,55 +133,6 @@ def test_another_corpus_of_the_same_name_is_refused(whole: Run, tmp_path: Path) 
         benchmark.measure(replace(whole, folder=tmp_path, results={}))
 
 
-def test_killed_again_and_again(start: Start, url: str, tmp_path: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
-    """After the first system's figures, after all of them, after latency; then to the end."""
-    before = snapshot()
-    logs = []
-    for saves in (2, 3, 4):
-        killed = start(saves, "SIGKILL")
-        assert killed.returncode == -9, killed.stderr
-        logs.append(killed.stderr)
-    assert results.load(tmp_path / "out")["run"]["finished"] is None
-    assert snapshot() != before
-    cleaned = subprocess.run(
-        [sys.executable, "-m", "opensearch_lsr.cli", "benchmark", "cleanup", tmp_path / "out", "--url", url],
-        capture_output=True,
-        text=True,
-    )
-    assert cleaned.returncode == 0, cleaned.stderr
-    assert "removed lsr-bench-out-" in cleaned.stdout
-    assert snapshot() == before
-
-    done = start(0, "SIGKILL")
-    assert done.returncode == 0, done.stderr
-    steps = "".join([*logs, done.stderr]).splitlines()
-    once = [step for step in steps if any(part in step for part in ("queries to", "total hits", "indexing"))]
-    assert len(once) == len(set(once)) == 3 + 2 + 3, once
-    found = results.load(tmp_path / "out")
-    assert [row["name"] for row in found["collections"][0]["systems"]] == ["bm25", "tokens", "model"]
-    assert len(found["latency"]) == 2
-    assert len(found["run"]["resumed"]) == 3
-    assert found["run"]["finished"]
-    assert snapshot() == before
-
-
-def test_cancelled_with_cleanup(start: Start, tmp_path: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
-    before = snapshot()
-    done = start(2, "SIGTERM", "--cleanup")
-    assert done.returncode == 1
-    found = results.load(tmp_path / "out")
-    assert found["run"]["error"] == "interrupted"
-    assert "relevance" in found["collections"][0]["systems"][0]
-    assert "interrupted" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert snapshot() == before
-
-
-@pytest.fixture
-def small(client: OpenSearch, cache: Path, tmp_path: Path) -> Run:
-    """BM25 alone, which opens no bundle."""
-    return Run(client, Suite((str(SAMPLE),), systems=("bm25",), latency=FEW), tmp_path / "run", cache / "none")
-
-
 def test_bm25_alone_encodes_nothing(small: Run) -> None:
     found = benchmark.measure(replace(small, suite=replace(small.suite, latency=None)))
     (entry,) = found["collections"]
@@ -229,31 +140,6 @@ def test_bm25_alone_encodes_nothing(small: Run) -> None:
     assert [mode.get("skipped") for mode in entry["ingest"]] == [None, *["no encoder bundle was given"] * 2]
     assert (found["latency"], found["run"]["fingerprints"]) == ([], {})
     assert not small.cache.exists()
-
-
-def test_any_error_is_recorded_and_none_hidden(small: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_arguments: Any) -> None:
-        raise ValueError("two\nlines")
-
-    def refused(*_arguments: Any) -> None:
-        raise ClusterError("the cluster is gone, too")
-
-    steps: list[str] = []
-    small.on_step = steps.append
-    with monkeypatch.context() as patch:
-        patch.setattr(timing, "measure", broken)
-        patch.setattr(benchmark, "cleanup", refused)
-        with pytest.raises(ValueError, match="two"):
-            benchmark.measure(small, clean=True)
-    assert steps[-1].endswith(
-        f"could not be cleaned up (the cluster is gone, too): `opensearch-lsr benchmark cleanup {small.folder}`"
-    )
-    kept = results.load(small.folder)
-    assert kept["run"]["error"] == "ValueError: two lines"
-    assert "relevance" in kept["collections"][0]["systems"][0]
-    benchmark.measure(replace(small, results={}))
-    assert results.load(small.folder)["run"]["error"] is None
-    assert small.client.indices.get(index="lsr-bench-*") == {}
 
 
 def test_the_baseline_must_be_there(small: Run) -> None:

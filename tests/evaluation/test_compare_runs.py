@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from opensearch_lsr.evaluation.compare import Row, circumstances, compare
+from opensearch_lsr.evaluation.measures import Values
 from opensearch_lsr.evaluation.results import empty
 
 
@@ -59,7 +62,7 @@ def test_what_only_one_run_has_is_shown() -> None:
     one, other = a_run(), a_run()
     one["collections"][0]["systems"][0]["relevance"]["nDCG@10"] = None
     other["collections"].append({"name": "tax", "systems": [{"name": "bm25", "relevance": {"nDCG@10": 0.0}}]})
-    rows = {row[:3]: row[3:] for row in compare(one, other)}
+    rows = {row[:3]: row[3:6] for row in compare(one, other)}
     assert rows["taps", "bm25", "nDCG@10"] == (None, 0.5, None)
     assert rows["tax", "bm25", "nDCG@10"] == (None, 0.0, None)
     assert compare(one, empty({"name": "nothing yet"}))[0] == Row("taps", "bm25", "bytes/document", 200.0, None, None)
@@ -78,3 +81,48 @@ def test_runs_under_other_circumstances() -> None:
         "machine cores: 2 / None",
         "taps documents: 10 / 12",
     ]
+
+
+def test_runs_made_otherwise() -> None:
+    one, other = a_run(), a_run()
+    given = {"seed": 1, "latency": {"rounds": 5, "merge": True}, "bundle": "anywhere"}
+    one["run"] |= {"settings": given, "versions": {"numpy": "2.0", "scipy": "1.0"}, "index_settings": {"shards": 1}}
+    changed = {"seed": 2, "latency": {"rounds": 3, "merge": True}, "bundle": "elsewhere"}
+    other["run"] |= {"settings": changed, "versions": {"numpy": "2.1", "scipy": "1.0"}, "index_settings": {"shards": 2}}
+    other["run"]["cluster"]["settings"] = {"search.concurrent": "all"}
+    one["collections"][0]["fingerprint"], other["collections"][0]["fingerprint"] = "abc", "def"
+    one["latency"][2] |= {"merged": True, "size": 10}
+    other["latency"][2] |= {"merged": False, "size": 100}
+    other["latency"][3] |= {"rate": 60.0, "size": 7}  # another measurement
+    assert circumstances(one, other) == [
+        "cluster settings: None / {'search.concurrent': 'all'}",
+        "index_settings shards: 1 / 2",
+        "versions numpy: 2.0 / 2.1",
+        "settings seed: 1 / 2",
+        "settings latency rounds: 5 / 3",
+        "taps fingerprint: abc / def",
+        "taps, 4 clients: size: 10 / 100",
+        "taps, 4 clients: merged: True / False",
+    ]
+
+
+def test_a_difference_by_query_has_an_interval_and_p() -> None:
+    pytest.importorskip("scipy")
+    one, other = a_run(), a_run()
+    other["collections"][0]["systems"][0]["relevance"]["nDCG@10"] = 0.75
+    before = {f"q{n}": {"nDCG@10": n % 2 / 1} for n in range(40)}
+    after = {query: {"nDCG@10": 0.5 + found["nDCG@10"] / 2} for query, found in before.items()}
+
+    def row(a: Values, b: Values) -> Row:
+        rows = compare(one, other, ({("taps", "bm25"): a}, {("taps", "bm25"): b}))
+        assert all(row.p is None for row in rows[1:]), "nothing else is kept by query"
+        return rows[0]
+
+    found = row(before, after)
+    assert (found.a, found.b, found.difference) == (0.5, 0.75, 0.25)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0.1 < found.low < 0.25 < found.high < 0.4
+    assert found.p is not None
+    assert found.p < 0.01
+    assert row(before, {"q1": {"nDCG@10": 1.0}})[-3:] == (None, None, None), "other queries"

@@ -12,7 +12,7 @@ from opensearch_lsr.evaluation.results import empty
 
 def timing(hits: str = "default", value: float = 1.3, **other: Any) -> dict[str, Any]:
     ratio = {key: {"value": value, "low": value - 0.1, "high": value + 0.1} for key in ("p50", "p95", "p99")}
-    system = {"name": "tokens", "ratio": ratio}
+    system = {"name": "tokens", "ratio": ratio, "errors": 0}
     return {"collection": "taps", "mode": "closed", "clients": 1, "track_total_hits": hits, "systems": [system]} | other
 
 
@@ -20,11 +20,11 @@ def a_run() -> dict[str, Any]:
     against = {"nDCG@10": {"difference": 0.125, "low": -0.01, "high": 0.26}}
     systems = [
         {"name": "bm25", "relevance": {"nDCG@10": 0.5}},
-        {"name": "tokens", "relevance": {"nDCG@10": 0.625}, "against_baseline": against, "skipped": None},
+        {"name": "tokens", "relevance": {"nDCG@10": 0.625}, "against_baseline": against, "errors": {}},
         {"name": "seismic", "skipped": "needs OpenSearch 3.3"},
     ]
-    return empty({"name": "a", "error": None}) | {
-        "collections": [{"name": "taps", "baseline": "bm25", "systems": systems}],
+    return empty({"name": "a", "error": None, "finished": "2026-11-23T11:40:02+00:00"}) | {
+        "collections": [{"name": "taps", "baseline": "bm25", "systems": systems, "complete": True}],
         "latency": [timing(), timing("false", 1.6), timing(mode="open", value=9.0), timing(clients=4, value=9.0)],
     }
 
@@ -81,10 +81,55 @@ def test_what_was_not_measured_does_not_hold() -> None:
         "taps, tokens: nDCG@10 gain is not in the results",
         "taps, tokens: p95 ratio (closed loop, one client) is not in the results",
     ]
-    assert gate(empty({"name": "a"}), Limits()) == ["nothing to check: the results have no system but the baseline"]
+    nothing = empty({"name": "a", "finished": "2026-11-23T11:40:02+00:00"})
+    assert gate(nothing, Limits()) == ["nothing to check: the results have no system but the baseline"]
+
+
+def test_one_ratio_of_two_is_not_enough() -> None:
+    run = a_run()
+    run["latency"][1]["systems"][0]["ratio"]["p99"]["value"] = None  # too few queries for it
+    assert gate(run, Limits(max_p50_ratio=2.0)) == []
+    assert gate(run, Limits(max_p99_ratio=2.0)) == [
+        "taps, tokens: p99 ratio (track_total_hits false) is not in the results"
+    ]
 
 
 def test_a_run_that_ended_early_does_not_pass() -> None:
     run = a_run()
-    run["run"]["error"] = "the cluster is gone"
+    run["run"] |= {"error": "the cluster is gone", "finished": None}
     assert gate(run, Limits()) == ["the run ended early: the cluster is gone"]
+    run["run"] |= {"error": None}  # killed
+    assert gate(run, Limits()) == ["the run has not finished"]
+
+
+def test_a_collection_that_was_left_halfway_does_not_pass() -> None:
+    run = a_run()
+    run["collections"].append({"name": "tax"})
+    assert gate(run, Limits()) == ["tax: was not measured to its end"]
+    assert gate(run, Limits(), collections=["taps"]) == []
+
+
+def test_queries_that_failed_do_not_pass() -> None:
+    run = a_run()
+    run["collections"][0]["systems"][1]["errors"] = {"q3": "timed out", "q4": "timed out"}
+    run["latency"][0]["systems"][0] |= {"errors": 3, "error_reasons": {"refused": 3}}
+    run["latency"][3]["systems"][0] |= {"errors": 1}
+    run["latency"].append(timing(collection="taps-1000") | {"systems": [{"name": "tokens", "errors": 9}]})
+    assert gate(run, Limits()) == [
+        "taps, tokens: judged queries that failed: 2, the first: timed out",
+        "taps, tokens: timed queries that failed: 4, most often: refused",
+    ]
+    assert gate(run, Limits(), systems=["bm25"]) == []
+
+
+def test_a_baseline_that_failed_makes_nobody_better() -> None:
+    run = a_run()
+    run["collections"][0]["systems"][0]["errors"] = {"q3": "timed out"}
+    run["latency"][0]["systems"].append({"name": "bm25", "errors": 2, "error_reasons": {"refused": 2}})
+    failures = [
+        "taps, bm25: judged queries that failed: 1, the first: timed out",
+        "taps, bm25: timed queries that failed: 2, most often: refused",
+    ]
+    for systems in ([], ["tokens"], ["bm25"]):
+        assert gate(run, Limits(min_gain=0.1), systems=systems)[:2] == failures
+    assert gate(run, Limits(min_gain=0.1)) == failures

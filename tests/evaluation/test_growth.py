@@ -11,7 +11,7 @@ import pytest
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation.collection import Document
 from opensearch_lsr.evaluation.distribution import QUANTILES, Distribution, beside
-from opensearch_lsr.evaluation.growth import Growth, Part, cut
+from opensearch_lsr.evaluation.growth import Growth, Part, capacity, cut
 
 
 def corpus(count: int, seed: int = 1, sentences: tuple[int, int] = (1, 12)) -> list[Document]:
@@ -37,9 +37,9 @@ def vectors(parts: list[Part]) -> list[dict[str, float]]:
     ]
 
 
-def growth(count: int = 300, seed: int = 1, judged: set[str] | None = None) -> Growth:
-    parts = cut(corpus(count), judged or set())
-    return Growth(parts, vectors(parts), seed)
+def growth(count: int = 300, seed: int = 1, most: int = 10_000) -> Growth:
+    parts = cut(corpus(count), set())
+    return Growth(parts, vectors(parts), seed, most)
 
 
 def origin(sentence: str) -> str:
@@ -81,7 +81,7 @@ def test_judged_documents_their_copies_and_equal_parts_are_left_out() -> None:
     assert {part.document.id.split("#")[0] for part in parts} <= {d.id for d in documents} - {"d5", "d7"} | {"twin"}
     texts = [(part.document.title, part.document.text) for part in parts]
     assert len(set(texts)) == len(texts)
-    grown = "\n".join(document.text for document, _ in Growth(parts, vectors(parts), 1).documents(500))
+    grown = "\n".join(document.text for document, _ in Growth(parts, vectors(parts), 1, 500).documents(500))
     assert "S6x" in grown
     assert "S5x" not in grown
     assert "S7x" not in grown
@@ -93,7 +93,7 @@ def test_a_grown_document_joins_parts_of_two_or_three_documents_of_similar_lengt
     sentences = {sentence for part in parts for sentence in part.document.text.split(". ")}
     by_length = sorted(real, key=lambda name: (len(real[name].text.split()), name))
     counts = set()
-    for document, _ in Growth(parts, vectors(parts), 1).documents(2000):
+    for document, _ in Growth(parts, vectors(parts), 1, 2000).documents(2000):
         lines = document.text.split("\n")
         joined = [origin(line) for line in lines]
         assert len(set(joined)) == len(joined)
@@ -119,7 +119,7 @@ def test_its_vector_is_the_element_wise_maximum() -> None:
 
 
 def test_no_two_are_equal() -> None:
-    found = [document for document, _ in growth().documents(30_000)]
+    found = [document for document, _ in growth(most=30_000).documents(30_000)]
     assert len({(document.title, document.text) for document in found}) == 30_000
     assert len({frozenset(document.text.split("\n")) for document in found}) == 30_000  # nor by order alone
     assert len({document.id for document in found}) == 30_000
@@ -128,14 +128,12 @@ def test_no_two_are_equal() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 13])
 def test_all_there_are_can_be_made_and_no_more(count: int) -> None:
     parts = cut(corpus(count, seed=count), set())
-    made = Growth(parts, vectors(parts), 1)
-    found = {(document.title, document.text) for document, _ in made.documents(made.capacity)}
-    assert len(found) == made.capacity
-    assert made.capacity > 0 or count < 4
-    with pytest.raises(
-        InputError, match=rf"{made.capacity + 1:,} grown documents asked for; .* make {made.capacity:,}"
-    ):
-        next(made.documents(made.capacity + 1))
+    most = capacity(parts)
+    found = {(document.title, document.text) for document, _ in Growth(parts, vectors(parts), 1, most).documents(most)}
+    assert len(found) == most
+    assert most > 0 or count < 4
+    with pytest.raises(InputError, match=rf"{most + 1:,} grown documents asked for; .* make {most:,}"):
+        Growth(parts, vectors(parts), 1, most + 1)
 
 
 def test_combinations_left_out_by_no_accident() -> None:
@@ -146,7 +144,7 @@ def test_combinations_left_out_by_no_accident() -> None:
         others = [p for p in parts if not p.first and p.ways == head.ways and p.rank != head.rank]
         pairs = sum(a.rank != b.rank for n, a in enumerate(others) for b in others[:n])
         expected += len(others) if head.ways == 2 else pairs
-    assert Growth(parts, vectors(parts), 1).capacity == expected > 50
+    assert capacity(parts) == expected > 50
 
 
 def test_a_smaller_growth_is_the_beginning_of_a_greater() -> None:
@@ -158,10 +156,25 @@ def test_a_smaller_growth_is_the_beginning_of_a_greater() -> None:
     assert len(other & {document.text for document, _ in whole}) < 300
 
 
+def test_small_and_large_growths_are_made_alike() -> None:
+    """Of three parts and of two, short and long, in the same proportions, where those of two parts run dry, too."""
+    parts = cut(corpus(200, sentences=(6, 9)), set())
+    of_two = sum(part.ways == 2 and part.first for part in parts) * (50 - 1)  # two bands of fifty such documents
+    whole = [document for document, _ in Growth(parts, vectors(parts), 1, 20_000).documents(20_000)]
+    twos = [document.text.count("\n") == 1 for document in whole]
+    assert sum(twos) == of_two < 20_000 / 3
+    lengths = [len(document.text.split()) for document in whole]
+    for size in (100, 1_000, 10_000):
+        assert sum(twos[:size]) == pytest.approx(size * of_two / 20_000, abs=4)
+        assert sum(lengths[:size]) / size == pytest.approx(sum(lengths) / 20_000, rel=0.05)
+    plenty = [document for document, _ in Growth(parts, vectors(parts), 1, 8_000).documents(8_000)]
+    assert sum(document.text.count("\n") == 1 for document in plenty) == 4_000
+
+
 def test_every_part_is_used_as_often_as_any_other_of_its_kind() -> None:
     parts = cut(corpus(200, sentences=(6, 9)), set())
     used: defaultdict[str, int] = defaultdict(int)
-    for document, _ in Growth(parts, vectors(parts), 1).documents(8000):
+    for document, _ in Growth(parts, vectors(parts), 1, 8000).documents(8000):
         for text in document.text.split("\n"):
             used[text] += 1
     for ways in (2, 3):
@@ -189,10 +202,10 @@ def test_memory_does_not_grow_with_the_documents_made() -> None:
 def test_vectors_and_parts_must_fit() -> None:
     parts = cut(corpus(10), set())
     with pytest.raises(ValueError, match=r"\d+ vectors for \d+ parts"):
-        Growth(parts, vectors(parts)[1:], 1)
+        Growth(parts, vectors(parts)[1:], 1, 3)
     with pytest.raises(InputError, match="make 0"):
-        next(Growth([], [], 1).documents(1))
-    assert list(Growth(parts, [{} for _ in parts], 1).documents(3))[2][1] == {}
+        Growth([], [], 1, 1)
+    assert list(Growth(parts, [{} for _ in parts], 1, 3).documents(3))[2][1] == {}
 
 
 def test_lengths_and_word_frequencies_stay_like_the_real_ones() -> None:
@@ -200,7 +213,7 @@ def test_lengths_and_word_frequencies_stay_like_the_real_ones() -> None:
     parts = cut(documents, {"d3", "d4"})
     real, grown = Distribution(), Distribution()
     assert list(real.counting((document, {}) for document in documents)) == [(document, {}) for document in documents]
-    list(grown.counting(Growth(parts, vectors(parts), 1).documents(5000)))
+    list(grown.counting(Growth(parts, vectors(parts), 1, 5000).documents(5000)))
     found = beside(real, grown)
     assert found["quantiles"] == list(QUANTILES)
     assert found["length"]["grown"] == pytest.approx(found["length"]["real"], rel=0.15)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster.connect import connect
 from opensearch_lsr.errors import ClusterError, InputError
-from opensearch_lsr.evaluation import latency, load, percentiles, relevance
+from opensearch_lsr.evaluation import latency, load, percentiles, relevance, results, timing
 from opensearch_lsr.evaluation.cleanup import cleanup
 from opensearch_lsr.evaluation.context import Context
+from opensearch_lsr.evaluation.ready import Ready
+from opensearch_lsr.evaluation.run import Run
+from opensearch_lsr.evaluation.suite import Latency, Suite
 from opensearch_lsr.evaluation.systems.bm25 import BM25
 from opensearch_lsr.evaluation.systems.system import System
 
@@ -49,18 +53,20 @@ def systems(context: Context) -> dict[str, System]:
 
 
 def test_every_query_of_every_round_is_measured(context: Context, systems: dict[str, System]) -> None:
-    counting = Counting(context)
+    counting, other = Counting(context), Counting(context)
     progress: list[tuple[int, int]] = []
     found = latency.interleaved(
         context.client,
-        systems | {"counting": counting},
+        systems | {"counting": counting, "other": other},
         TEXTS,
         rounds=3,
         seed=1,
         on_progress=lambda done, total: progress.append((done, total)),
     )
     assert sorted(counting.asked) == sorted(TEXTS * 4)  # one round warms up
-    assert counting.asked[6:12] != counting.asked[12:18]  # orders differ
+    assert counting.asked[6:12] != counting.asked[12:18]  # orders differ from round to round
+    assert counting.asked[6:12] != other.asked[6:12]  # and from system to system
+    assert sorted(counting.asked[6:12]) == sorted(other.asked[6:12]) == sorted(TEXTS)
     assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
     for one in found.values():
         assert one.total.shape == (3, 6)
@@ -79,7 +85,8 @@ def test_a_query_that_fails_is_counted_and_the_others_go_on(context: Context, sy
             assert np.isfinite(one.total[:, 0]).all()
             assert one.errors.total() == 2
             assert "1024" in next(iter(one.errors))
-        assert {one["errors"] for one in percentiles.summary(found, "bm25", 1)} == {2}
+        for row in percentiles.summary(found, "bm25", 1):
+            assert (row["errors"], row["total_ms"]["p50"]) == (2, None)  # half failed: nothing is known of the median
 
 
 def test_a_dead_cluster_is_one_error(context: Context, systems: dict[str, System]) -> None:
@@ -90,7 +97,7 @@ def test_a_dead_cluster_is_one_error(context: Context, systems: dict[str, System
         lambda: load.open_loop(gone, systems, TEXTS, rate=50, rounds=1, seed=1),
         lambda: relevance.collect(gone, systems["bm25"], QUERIES),
     ):
-        with pytest.raises(ClusterError, match="localhost:1: the cluster stopped answering"):
+        with pytest.raises(ClusterError, match="^localhost:1: the cluster stopped answering"):
             run()
 
 
@@ -100,6 +107,7 @@ def test_clients_at_once_and_a_fixed_rate(context: Context, systems: dict[str, S
     for one in [*closed.values(), *opened.values()]:
         assert one.answered == 12
         assert one.seconds
+        assert one.per_s == pytest.approx(12 / one.seconds)
     for one in opened.values():
         assert one.seconds is not None
         assert one.seconds >= 2 * 5 / 40  # query 5 of each round is not due earlier
@@ -124,6 +132,38 @@ def test_queueing_shows_in_the_open_loop(context: Context, systems: dict[str, Sy
     # 48 queries due at once, 8 at a time, at least 50 ms each: the last waits for five others
     assert found.total.max() > 5 * 50
     assert found.total.max() > 3 * np.median(found.encode + found.request)
+    (row,) = percentiles.summary({"slow": found}, "slow", 1, offered=10_000)
+    assert (row["sustained"], row["total_ms"]) == (False, None)
+    assert row["achieved_per_s"] <= 48 / (5 * 0.05)  # eight at a time: the last is taken up after five others
+
+
+def test_queries_a_second_of_one_client_are_a_closed_loops_too(
+    context: Context, systems: dict[str, System], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[int] = []
+    closed = load.closed_loop
+    monkeypatch.setattr(
+        load, "closed_loop", lambda *given, **options: clients.append(options["clients"]) or closed(*given, **options)
+    )
+    plan = Latency(queries=6, rounds=2, clients=(1, 2), rates=(20.0,), track_total_hits=("default",))
+    asked = Run(context.client, Suite((), latency=plan), tmp_path, tmp_path, results=results.empty({"name": RUN}))
+    built = {"text-english": {"documents": len(DOCUMENTS), "segments": 1}}
+    for _ in range(2):  # nothing is measured twice
+        timing.measure(asked, Ready(systems, built=built), "handbook", QUERIES, "bm25")
+    one, two, rate = asked.results["latency"]
+    assert clients == [1, 2]
+    for entry in (one, two):
+        assert all(row["per_s"] > 0 and "sustained" not in row for row in entry["systems"])
+    for row in rate["systems"]:
+        assert (row["offered_per_s"], row["achieved_per_s"], row["sustained"]) == (
+            20,
+            pytest.approx(20, rel=0.05),
+            True,
+        )
+        assert row["total_ms"]["p50"] > 0
+    for entry in (one, two, rate):
+        kept = timing.kept_samples(asked, entry)
+        assert {name: times.answered for name, times in kept.items()} == {"bm25": 12, "bm25-standard": 12}
 
 
 def test_relevance_counts_failures_and_drops_self_matches(context: Context, systems: dict[str, System]) -> None:

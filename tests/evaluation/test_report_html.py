@@ -117,6 +117,7 @@ def test_it_holds_the_figures(whole: Page) -> None:
     assert f"{against['difference']:+.3f} {against['low']:+.3f} to {against['high']:+.3f}" in words
     assert f"{against['wins']} · {against['ties']} · {against['losses']}" in words
     assert "1.38× 1.31–1.46" in words  # p95 of tokens, as its ratio says
+    assert "18.0 17.3 to 19.0 1.92× 1.82–2.02" in words  # its slope, and that by the baseline's
     for said in ("no bi-encoder bundle was given (--bi-encoder)", "AMD EPYC 9B14", "4 GiB", "ca1dae7b" * 8, "dff9e34c"):
         assert said in words
 

@@ -45,6 +45,24 @@ def test_verdict(bounds: list[tuple[float, float]], verdict: str) -> None:
     assert terminal.verdict(results).startswith(verdict)
 
 
+@pytest.mark.parametrize(
+    ("p", "verdict"),
+    [
+        ((0.04, 0.06), "LSR (tokens) ranks better than BM25 (english) on 1 of 2 collections."),
+        ((0.06, 0.2), "No clear difference between LSR (tokens) and BM25 (english) on any of 2 collections."),
+    ],
+)
+def test_a_corrected_p_decides_where_there_is_one(p: tuple[float, float], verdict: str) -> None:
+    results = only(UP, UP)
+    for collection, corrected in zip(results["collections"], p, strict=True):
+        collection["systems"][1]["against_baseline"]["nDCG@10"] |= {"p": 0.01, "p_holm": corrected}
+    assert headline(results).verdict == verdict
+    page = markdown.page(results)
+    assert "| p (Holm) |" in page
+    assert f"| {p[0]:.3f} |" in page
+    assert "| 0.010 |" not in page
+
+
 def test_the_figures_of_the_verdict() -> None:
     found = headline(only(UP))
     tiles = {tile.label: (tile.value, tile.tone) for tile in found.tiles}

@@ -103,6 +103,14 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
             lambda r: r["latency"][2]["systems"][1]["ratio"].update(p95=1.2),
             r"latency\[2\]\.systems\[1\]\.ratio\.p95 is 1.2, not an object",
         ),
+        (
+            lambda r: r["collections"][0]["systems"][1].update(errors=2),
+            r"collections\[0\]\.systems\[1\]\.errors is 2, not an object",
+        ),
+        (
+            lambda r: r["latency"][0]["systems"][0].update(errors="2"),
+            r'latency\[0\]\.systems\[0\]\.errors is "2", not a number',
+        ),
         (lambda r: r["scale"][0].pop("size"), r"scale\[0\]\.size is missing"),
         (lambda r: r.update(slopes=[]), r"slopes is \[\], not an object"),
     ],

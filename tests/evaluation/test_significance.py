@@ -9,7 +9,7 @@ import pytest
 np = pytest.importorskip("numpy")
 stats = pytest.importorskip("scipy.stats")
 
-from opensearch_lsr.evaluation.significance import compare  # noqa: E402  # needs scipy
+from opensearch_lsr.evaluation.significance import compare, holm  # noqa: E402  # needs scipy
 
 # Student's sleep data (Biometrika 6, 1908): extra hours by two drugs, ten patients; paired t = 4.0621, p = .00283
 SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
@@ -80,6 +80,23 @@ def test_systems_that_do_not_differ() -> None:
 def test_one_query_has_a_difference_and_no_interval() -> None:
     found = compare({"a": 1.0}, {"a": 0.25}, 1)
     assert (found.difference, found.low, found.high, found.p, found.wins) == (0.75, None, None, None, 1)
+
+
+def test_holm_by_hand() -> None:
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == {"a": 0.03, "c": 0.06, "b": 0.06}
+    assert holm({"a": 0.6, "b": 0.7, "c": 0.01}) == {"c": 0.03, "a": 1.0, "b": 1.0}
+    assert holm({"alone": 0.04}) == {"alone": 0.04}
+    assert holm({}) == {}
+
+
+def test_holm_lies_between_no_correction_and_bonferronis() -> None:
+    p = {str(n): float(value) for n, value in enumerate(np.random.default_rng(8).random(20) ** 3)}
+    found, m = holm(p), len(p)
+    for name, value in p.items():
+        smaller = [other for other in p.values() if other <= value]
+        expected = max(min(1.0, other * (m - sum(one < other for one in p.values()))) for other in smaller)
+        assert found[name] == pytest.approx(expected)
+        assert value <= found[name] <= min(1.0, m * value)  # between none and Bonferroni
 
 
 @pytest.mark.parametrize("other", [{"a": 1.0}, {"a": 1.0, "c": 1.0}, {}])

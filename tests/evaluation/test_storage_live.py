@@ -19,7 +19,7 @@ from opensearch_lsr.cluster.plan import Plan
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data.documents import TITLED
 from opensearch_lsr.errors import ClusterError
-from opensearch_lsr.evaluation import costs
+from opensearch_lsr.evaluation import costs, storage
 from opensearch_lsr.evaluation.cleanup import cleanup
 from opensearch_lsr.evaluation.context import Context, owned
 from opensearch_lsr.evaluation.storage import Record, build, segments
@@ -64,6 +64,19 @@ def test_an_index_is_built_anew_and_weighed(context: Context, tiny: Bundle, cach
     shown = [next(iter(one.values()))["settings"]["index"] for one in settings]
     for setting in ("number_of_shards", "number_of_replicas", "refresh_interval"):
         assert shown[0][setting] == shown[1][setting]
+
+
+def test_a_merge_outlives_its_request(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "BATCH", 20)  # more segments to merge
+    monkeypatch.setattr(storage, "MERGE_ASKED", 0.001)
+    monkeypatch.setattr(storage, "MERGE_POLL", 0.5)
+    text = EnglishText(context)
+    assert build(text, records())["merge_s"] > 0.5
+    assert segments(context.client, text.index) == 1
+    assert context.client.transport.max_retries == 3  # as before
+    monkeypatch.setattr(storage, "segments", lambda client, index: 2)
+    with pytest.raises(ClusterError, match="has 2 segments after merging, not one"):
+        build(text, records())
 
 
 def test_refused_and_repeated_documents_are_errors(context: Context) -> None:
@@ -134,6 +147,7 @@ def test_ingest_in_each_mode_leaves_nothing(context: Context, mode: str) -> None
     found = costs.ingest(context, list(records())[:30], mode)
     assert (found["mode"], found["documents"]) == (mode, 30)
     assert found["documents_per_s"] > 0
+    assert found["repeats"] in (1, costs.REPEATS)
     assert names(context.client) == before
 
 

@@ -40,6 +40,7 @@ def test_everything(file: Path) -> None:
         dense = "owner/model"
         seed = 7
         drop_self = true
+        in_domain = ["taps"]
         latency = { queries = 5, rounds = 2, size = 20, clients = [1, 4], rates = [2], merge = false }
         scale = { sizes = [10, 20], collection = "taps", systems = ["bm25"] }
         """
@@ -54,6 +55,7 @@ def test_everything(file: Path) -> None:
         "owner/model",
         7,
         True,
+        ("taps",),
         Latency(5, 2, 20, (1, 4), (2.0,), ("false",), False),
         Scale((10, 20), taps, ("bm25",)),
     )
@@ -149,9 +151,11 @@ def test_no_such_suite(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shipped", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_suites(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("scifact", "nfcorpus", "cranfield", "vaswani", "stackfaq", "cosqa"):
+    for name in ("scifact", "nfcorpus", "cranfield", "vaswani", "nq-qed-dev", "stackfaq", "cosqa"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("LSR_COLLECTIONS", str(tmp_path))
     monkeypatch.setenv("LSR_MINILM", str(tmp_path))
     found = suite.read(shipped)
     assert all(Path(given).is_dir() for given in found.collections)
+    assert set(found.in_domain) <= {Path(given).name for given in found.collections}
+    assert found.systems or found.scale is None, "else all systems are measured on the collection that is grown"

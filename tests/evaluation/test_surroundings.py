@@ -54,8 +54,14 @@ def test_a_cluster_that_keeps_its_nodes_to_itself() -> None:
     def refused(**_options: Any) -> None:
         raise AuthorizationException(403, "no permissions for [cluster:monitor/nodes/info]", {})
 
+    def settings(**_options: Any) -> dict[str, Any]:
+        return {"persistent": {"a": "1", "b": "1"}, "transient": {"b": "2", "some.client.secret": "x"}}
+
     client: Any = SimpleNamespace(
         info=lambda: {"version": {"number": "2.19.1", "distribution": "opensearch"}},
         nodes=SimpleNamespace(info=refused),
+        cluster=SimpleNamespace(get_settings=refused),
     )
     assert surroundings.cluster(client) == {"version": "2.19.1", "distribution": "opensearch"}
+    client.cluster.get_settings = settings
+    assert surroundings.cluster(client)["settings"] == {"a": "1", "b": "2"}

@@ -98,6 +98,32 @@ def test_hybrid_scores_are_normalised(tokens: System, context: Context) -> None:
         assert 0.5 <= max(scores.values()) <= 1.0 + 1e-6
 
 
+@pytest.mark.parametrize("name", ["hybrid", "seismic", "dense", "pruned-query"])
+def test_what_is_found_first_does_not_depend_on_how_many_are_asked_for(
+    tokens: System, context: Context, vectors: SparseVectors, tmp_path: Path, name: str
+) -> None:
+    if name == "dense":
+        dense = DenseModel("letters", "f" * 64, Letters())
+        system = ready(replace(context, dense=dense), name, list(encode_documents(dense, TEXTS, tmp_path)))
+    elif name == "seismic":
+        system = ready(context, name, vectors)
+    else:
+        system = SYSTEMS[name](context)
+        system.prepare()
+    assert not system.by_size
+    few, many = run_of(system, 10), run_of(system, 100)
+    for query, scores in few.items():
+        assert scores == pytest.approx(dict(list(many[query].items())[: len(scores)]), rel=1e-5)
+    key = {"hybrid": "pagination_depth", "seismic": "k", "dense": "k"}.get(name)
+    assert key is None or system.parameters[key] == 101
+
+
+def test_two_phase_says_what_depends_on_how_many_are_asked_for(context: Context) -> None:
+    system = SYSTEMS["two-phase"](context)
+    assert system.by_size
+    assert (system.parameters["expansion_rate"], system.parameters["prune_ratio"]) == (5.0, 0.4)
+
+
 def test_pruned_documents_have_fewer_tokens(context: Context, vectors: SparseVectors, tokens: System) -> None:
     pruned = ready(context, "pruned", vectors)
     hits = context.client.search(index=pruned.index, body={"size": 300, "query": {"match_all": {}}})["hits"]["hits"]
@@ -194,8 +220,8 @@ class Letters:
 
 def test_dense_finds_the_nearest(context: Context, tmp_path: Path) -> None:
     dense = DenseModel("letters", "f" * 64, Letters())
-    matrix, _ = encode_documents(dense, TEXTS, tmp_path)
-    again, _ = encode_documents(replace(dense, model=None), TEXTS, tmp_path)
+    matrix = encode_documents(dense, TEXTS, tmp_path)
+    again = encode_documents(replace(dense, model=None), TEXTS, tmp_path)
     np.testing.assert_array_equal(matrix, again)
     system = ready(replace(context, dense=dense), "dense", list(matrix))
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
@@ -223,7 +249,7 @@ def test_what_is_not_there_is_said_before_anything_is_made(
         assert "given" in str(SYSTEMS[name](replace(context, bundle=None)).missing())
     assert "differ from the analyzers" in str(SYSTEMS["analyzer"](replace(context, bundle=tiny)).missing())
     assert "needs one with encoder" in str(SYSTEMS["bi-encoder"](replace(context, bi_encoder=tiny)).missing())
-    # versions that one test session cannot all start; what a real 2.19 answers is in the protocol
+    # a real 2.19 is asked in test_benchmark_2_19.py
     monkeypatch.setattr(preflight, "version", lambda client: (2, 19))
     assert "OpenSearch 2.19 has no sparse_vector" in str(SYSTEMS["seismic"](context).missing())
     assert "3.1" in str(SYSTEMS["analyzer"](context).missing())

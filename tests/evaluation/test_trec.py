@@ -70,10 +70,12 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         read(packed)
 
 
-def test_queries_with_ties_where_the_cut_sees_them() -> None:
+def test_queries_with_a_tie_across_the_cut() -> None:
     falling = {str(n): float(-n) for n in range(20)}
     at_the_cut = {**falling, "10": -9.0}  # ranks 10 and 11
     below = {**falling, "11": -10.0}  # ranks 11 and 12
-    run = {"none": falling, "cut": at_the_cut, "below": below, "within": {"a": 1.0, "b": 1.0}, "empty": {}}
-    assert tied_queries(run) == 2
-    assert tied_queries(run, cut=11) == 3
+    above = {**falling, "9": -8.0}  # ranks 9 and 10: either order has the same ten
+    run = {"none": falling, "cut": at_the_cut, "below": below, "above": above, "few": {"a": 1.0, "b": 1.0}, "no": {}}
+    assert tied_queries(run) == 1
+    assert tied_queries(run, cut=11) == 1
+    assert tied_queries(run, cut=1) == 1

@@ -28,20 +28,32 @@ class Headline:
     sentences: list[str]
     tiles: list[Tile]
     system: str | None
+    notices: list[str]
 
 
 def headline(results: Part) -> Headline:
     """The verdict on the first system after the baseline that is not another BM25."""
     titles = reading.titles(results)
     base = reading.baseline(results)
-    system = _asked_about(results, base)
+    system, notices = _asked_about(results, base), _notices(results)
     if system is None:
-        return Headline("Nothing has been compared yet.", [], [], None)
+        return Headline("Nothing has been compared yet.", [], [], None, notices)
     name, baseline = titles[system], titles.get(base, base)
     pairs = _pairs(results, system)
-    tiles = [tile for tile in (_quality(pairs), _time(results, system), _space(results, system)) if tile]
-    sentences = [sentence for sentence in (_support(pairs, baseline), _best(results, system)) if sentence]
-    return Headline(_verdict(pairs, name, baseline), sentences, tiles, system)
+    tiles = (_quality(pairs), _time(results, system), _time_when_grown(results, system), _space(results, system))
+    sentences = (_support(pairs, baseline), _best(results, system), _in_domain(results))
+    verdict = _verdict(pairs, name, baseline)
+    return Headline(verdict, list(filter(None, sentences)), list(filter(None, tiles)), system, notices)
+
+
+def _notices(results: Part) -> list[str]:
+    """Of figures that may not be what they are taken for."""
+    titles = reading.titles(results)
+    return [
+        f"{titles[name]}: approximate search was not proven to run on {where}{f' ({how})' if how else ''}; "
+        "its figures there may be those of exact search."
+        for name, where, how in reading.unproven(results)
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,15 @@ def _best(results: Part, name: str) -> str:
     return f"Highest {mean}{MEASURE} of all compared: {reading.titles(results)[best]}, {means[best]:.3f}."
 
 
+def _in_domain(results: Part) -> str:
+    names = reading.in_domain(results)
+    if not names:
+        return ""
+    *others, last = names
+    listed = f"splits of {', '.join(others)} and {last}" if others else f"split of {last}"
+    return f"The encoder was trained on the train {listed}."
+
+
 def _quality(pairs: list[_Pair]) -> Tile | None:
     if not pairs:
         return None
@@ -150,17 +171,35 @@ def _quality(pairs: list[_Pair]) -> Tile | None:
 
 
 def _time(results: Part, name: str) -> Tile | None:
-    for timing in reading.timings(results):
-        systems = {text(s, "name"): s for s in reading.parts(timing, "systems")}
-        base = systems.get(reading.baseline(results, text(timing, "collection")), {})
+    sizes = reading.grown(results)
+    for timing in (timing for timing in reading.timings(results) if text(timing, "collection") not in sizes):
+        systems = reading.timed(timing)
+        base = systems.get(reading.baseline_of(results, timing), {})
         own, other = number(systems.get(name), "total_ms", "p95"), number(base, "total_ms", "p95")
         if own is not None and other is not None:
-            value = number(systems[name], "ratio", "p95", "value") or reading.ratio(own, other)
-            detail = f"{amounts.plain(own)} ms at the client against {amounts.plain(other)} ms"
             documents = number(timing, "documents")
-            detail += f", {amounts.count(documents)} documents" if documents else ""
-            return Tile("Time of a query, p95", amounts.times(value), detail)
+            among = f", {amounts.count(documents)} documents" if documents else ""
+            return _slower("Time of a query, p95", systems[name], own, other, among)
     return None
+
+
+def _time_when_grown(results: Part, name: str) -> Tile | None:
+    """At the largest size."""
+    for part in sorted(reading.parts(results, "scale"), key=lambda part: -(number(part, "documents") or 0.0)):
+        systems = reading.measured(part)
+        base = systems.get(reading.baseline_of(results, part), {})
+        own, other = number(systems.get(name), "total_ms", "p95"), number(base, "total_ms", "p95")
+        if own is not None and other is not None:
+            label = f"p95 at {amounts.short_count(number(part, 'documents') or 0.0)} documents"
+            source = f"; grown from {text(part, 'collection')}, an upper estimate"
+            return _slower(label, systems[name], own, other, source)
+    return None
+
+
+def _slower(label: str, system: Part, own: float, other: float, more: str) -> Tile:
+    value = number(system, "ratio", "p95", "value") or reading.ratio(own, other)
+    detail = f"{amounts.plain(own)} ms at the client against {amounts.plain(other)} ms"
+    return Tile(label, amounts.times(value), detail + more)
 
 
 def _space(results: Part, name: str) -> Tile | None:

@@ -48,7 +48,10 @@ def page(results: Part) -> str:
 
 def _content(results: Part) -> dict[str, Any]:
     run, titles = mapping(results, "run"), reading.titles(results)
-    collections, timings = parts(results, "collections"), reading.timings(results)
+    collections, (first, *others) = parts(results, "collections"), reading.timings(results) or [{}]
+    sizes = reading.grown(results)
+    grown = [timing for timing in others if text(timing, "collection") in sizes]
+    grown.sort(key=lambda timing: number(timing, "documents") or 0.0)
     return {
         "name": text(run, "name", "run"),
         "when": text(run, "started")[:10],
@@ -59,12 +62,16 @@ def _content(results: Part) -> dict[str, Any]:
         "baseline": titles.get(reading.baseline(results), reading.baseline(results)),
         "summary": relevance.summary(results),
         "relevance": _kept([relevance.relevance(results, c) for c in reading.with_relevance(results)]),
-        "latency": speed.latency(results, timings[0]) if timings else None,
-        "more_latency": _by_collection(results, timings[1:]),
+        "latency": speed.latency(results, first),
+        "more_latency": _by_collection(results, [one for one in others if text(one, "collection") not in sizes]),
         "ratios": speed.ratios(results),
         "slopes": scale.slopes(results),
+        "ratios_by_size": scale.ratios(results),
         "sizes": scale.sizes(results),
+        "latency_by_size": _kept([speed.latency(results, timing) for timing in grown]),
         "likeness": scale.likeness(results),
+        "caveat": scale.CAVEAT,
+        "clear": reading.CLEAR if reading.corrected(results) else None,
         "space": _kept([costs.space(results, c) for c in collections]),
         "costs": _kept([costs.vectors(results), costs.ingest(results)]),
         "queries": _kept([_queries(c, titles) for c in collections]),
@@ -119,16 +126,20 @@ def _document(document: Part, tokens: list[Part]) -> dict[str, Any] | None:
 def _measured(run: Part) -> list[tuple[str, list[tuple[str, str]]]]:
     """How it was measured, in groups of ``(name, value)``."""
     cluster, machine = mapping(run, "cluster"), mapping(run, "machine")
-    plugins = cluster.get("plugins")
     heap, memory = number(cluster, "heap_bytes"), number(machine, "memory_bytes")
     groups = {
-        "Run": [(key, text(run, key)) for key in ("started", "finished", "command", "seed", "commit")],
+        "Run": [
+            *((key, text(run, key)) for key in ("started", "finished", "command", "seed", "commit")),
+            ("resumed", ", ".join(text(part, "started") for part in parts(run, "resumed"))),
+        ],
         "Cluster": [
             ("OpenSearch", text(cluster, "version")),
             ("nodes", text(cluster, "nodes")),
             ("heap", f"{heap / 2**30:.3g} GiB" if heap is not None else ""),
-            ("plugins", ", ".join(reading.clean(str(p)) for p in plugins) if isinstance(plugins, list) else ""),
+            *((key, _listed(cluster.get(key))) for key in ("java", "plugins")),
+            *_flat(mapping(cluster, "settings")),
         ],
+        "Indices": _flat(mapping(run, "index_settings")),
         "Machine": [
             ("processor", text(machine, "cpu")),
             ("cores", text(machine, "cores")),
@@ -140,6 +151,10 @@ def _measured(run: Part) -> list[tuple[str, list[tuple[str, str]]]]:
     }
     kept = [(name, [(key, value) for key, value in pairs if value]) for name, pairs in groups.items()]
     return [(name, pairs) for name, pairs in kept if pairs]
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(reading.clean(str(item)) for item in value) if isinstance(value, list) else ""
 
 
 def _parameters(collections: list[Part], titles: dict[str, str]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -160,7 +175,7 @@ def _flat(value: Part, before: str = "") -> list[tuple[str, str]]:
         name = f"{before}{reading.clean(str(key))}"
         if isinstance(item, dict) and item:
             found += _flat(item, f"{name}.")
-        elif item is not None:
+        elif item not in (None, [], {}):
             shown = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
             found.append((name, reading.clean(shown)))
     return found

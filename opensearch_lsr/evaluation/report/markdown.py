@@ -29,13 +29,16 @@ def page(results: Part) -> str:
     lines += [escaped(" ".join(answer.sentences))] if answer.sentences else []
     if run.get("error"):
         lines.append(f"This run ended early: {escaped(text(run, 'error'))}")
+    lines += map(escaped, answer.notices)
     tables = [relevance.summary(results)]
     tables += [relevance.relevance(results, collection) for collection in reading.with_relevance(results)]
     tables += [speed.latency(results, timing) for timing in reading.timings(results)]
-    tables += [speed.ratios(results), scale.slopes(results), *scale.sizes(results), *scale.likeness(results)]
+    tables += [speed.ratios(results), scale.ratios(results), scale.slopes(results)]
+    tables += [*scale.sizes(results), *scale.likeness(results)]
     tables += [costs.vectors(results), costs.ingest(results)]
     tables += [costs.space(results, collection) for collection in reading.parts(results, "collections")]
     lines += [f"## {escaped(table.title)}\n\n{markdown(table)}" for table in tables if table]
+    lines += [scale.CAVEAT] if results.get("scale") else []
     lines += [
         f"Left out: {escaped(what)} on {escaped(', '.join(where))}: {escaped(reason)}"
         for (what, reason), where in reading.skipped(results).items()

@@ -17,7 +17,7 @@ def verdict(results: Part) -> str:
     """The answer in a few lines."""
     found = headline(results)
     figures = (f"{tile.label}: {tile.value} ({tile.detail})" for tile in found.tiles)
-    return "\n".join([found.verdict, *found.sentences, *figures])
+    return "\n".join([found.verdict, *found.sentences, *figures, *found.notices])
 
 
 def summary(results: Part, width: int = WIDTH) -> list[tuple[list[str], list[list[str]]]]:

@@ -56,7 +56,14 @@ class BM25(System):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {"query": "match", "fields": ["title", "text"], "analyzer": self.text.analyzer, "k1": K1, "b": B}
+        return {
+            "query": "match",
+            "field": BODY,
+            "of": ["title", "text"],
+            "analyzer": self.text.analyzer,
+            "k1": K1,
+            "b": B,
+        }
 
     def encode(self, text: str) -> str:
         return text

@@ -14,7 +14,7 @@ from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.evaluation.blocks import Blocks, blocks
 from opensearch_lsr.evaluation.context import Context, DenseModel
 from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
-from opensearch_lsr.evaluation.systems.system import System
+from opensearch_lsr.evaluation.systems.system import DEEPEST, System
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,7 @@ class Dense(System):
     @property
     def parameters(self) -> dict[str, Any]:
         dense = _given(self.context)
-        return {"model": dense.name, "fingerprint": dense.fingerprint, **self._index.method, "k": "size"}
+        return {"model": dense.name, "fingerprint": dense.fingerprint, **self._index.method, "k": DEEPEST}
 
     def missing(self) -> str | None:
         if self.context.dense is None:
@@ -81,7 +81,7 @@ class Dense(System):
         return vector
 
     def query(self, encoded: list[float], size: int) -> dict[str, Any]:
-        return {"knn": {DENSE_FIELD: {"vector": encoded, "k": size}}}
+        return {"knn": {DENSE_FIELD: {"vector": encoded, "k": max(size, DEEPEST)}}}
 
 
 def encode_documents(
@@ -89,7 +89,7 @@ def encode_documents(
     texts: Sequence[str],
     cache: Path,
     on_progress: Callable[[int, int], None] = lambda n, total: None,
-) -> tuple[NDArray[np.float32], float]:
+) -> NDArray[np.float32]:
     """Vectors of documents, from the cache where they are there.
 
     Args:
@@ -99,7 +99,7 @@ def encode_documents(
         on_progress: told (documents done, documents).
 
     Returns:
-        float32 [documents, width], and the seconds that encoding took, whenever that was.
+        float32 [documents, width].
     """
     with needs_extra("eval", "dense vectors"):
         import numpy as np
@@ -107,8 +107,8 @@ def encode_documents(
     def encode(part: Sequence[str]) -> Blocks:
         return {"vectors": np.asarray(dense.model.encode_document(list(part), show_progress_bar=False), np.float32)}
 
-    parts, seconds = blocks(cache / f"dense-{dense.fingerprint[:16]}", texts, encode, on_progress)
-    return np.concatenate([part["vectors"] for part in parts]), seconds
+    parts, _ = blocks(cache / f"dense-{dense.fingerprint[:16]}", texts, encode, on_progress)
+    return np.concatenate([part["vectors"] for part in parts])
 
 
 def _given(context: Context) -> DenseModel:

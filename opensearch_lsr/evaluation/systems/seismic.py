@@ -27,22 +27,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, ClassVar
 
 from opensearch_lsr.cluster import preflight
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.preflight import Needs
 from opensearch_lsr.errors import InputError
-from opensearch_lsr.evaluation.asking import ask
+from opensearch_lsr.evaluation import relevance
 from opensearch_lsr.evaluation.context import Context
 from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
-from opensearch_lsr.evaluation.systems.system import System
+from opensearch_lsr.evaluation.systems.system import DEEPEST, System
 from opensearch_lsr.query_encoder import QueryEncoder
 
 SINCE = (3, 3)
 BYTE = 255
 TOP_N, HEAP_FACTOR = 10, 1.0  # the plugin's defaults
 FOLD = 32_768  # ids are taken modulo this
+PROOF_QUERIES = 30
 OFF = 0.02  # how far from a whole number a score may be, float32 rounding aside
 
 
@@ -51,7 +53,6 @@ class SeismicIndex(Storage):
 
     name = "seismic"
     encoder: ClassVar[EncoderName | None] = "bundle"
-    tuning: ClassVar[dict[str, Any]] = {}  # n_postings, cluster_ratio, summary_prune_ratio other than the plugin's
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -76,19 +77,9 @@ class SeismicIndex(Storage):
             "parameters": {
                 "quantization_ceiling_ingest": ingest,
                 "quantization_ceiling_search": search,
-                "approximate_threshold": self._threshold,
-                **self.tuning,
+                "approximate_threshold": self.context.documents if self.context.merged else 1,
             },
         }
-
-    @property
-    def _threshold(self) -> int:
-        if not self.context.merged:
-            return 1
-        shards = self.context.shards
-        return (
-            self.context.documents if shards == 1 else max(1, self.context.documents // shards // 2)
-        )  # not quite even
 
     def body(self) -> dict[str, Any]:
         vector = {"type": "sparse_vector", "method": self.method}
@@ -129,7 +120,7 @@ class Seismic(System):
             **self._index.method["parameters"],
             "top_n": self.top_n,
             "heap_factor": self.heap_factor,
-            "k": "size",
+            "k": DEEPEST,
             "folded_ids": max(0, vocabulary - FOLD),
         }
 
@@ -155,22 +146,28 @@ class Seismic(System):
     def query(self, encoded: dict[str, float], size: int) -> dict[str, Any]:
         if not encoded:
             return {"match_none": {}}
-        method = {"top_n": self.top_n, "heap_factor": self.heap_factor, "k": size}
+        method = {"top_n": self.top_n, "heap_factor": self.heap_factor, "k": max(size, DEEPEST)}
         return {"neural_sparse": {VECTOR_FIELD: {"query_tokens": encoded, "method_parameters": method}}}
 
     def proof(self, texts: Iterable[str], size: int = 10) -> dict[str, Any]:
         """Whether approximate search really runs, told from the scores.
 
         Args:
-            texts: queries; some tens suffice, as one exact score in about ten passes for an approximate one by chance.
+            texts: queries; the first 30 suffice, as one exact score in about ten passes for an approximate one by
+                chance.
             size: hits of each.
 
         Returns:
             ``proven``, and ``how``: one sentence for the report.
+
+        Raises:
+            ClusterError: when the cluster stops answering, or does not get to a query.
         """
         ingest, search = self._index.ceilings
         step = ingest * search / BYTE**2
-        scores = [score for text in texts for _, score in ask(self.client, self, text, size).hits]
+        queries = {str(number): text for number, text in enumerate(islice(texts, PROOF_QUERIES))}
+        run = relevance.collect(self.client, self, queries, size=size).run
+        scores = [score for found in run.values() for score in found.values()]
         whole = sum(_is_whole(score / step) for score in scores)
         proven = bool(scores) and whole == len(scores)
         how = (

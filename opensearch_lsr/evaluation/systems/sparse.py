@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import preflight, search, status
+from opensearch_lsr.cluster import preflight, search, status, templates
 from opensearch_lsr.cluster.deployment import (
     MODEL_FIELD,
     VECTOR_FIELD,
@@ -186,6 +186,12 @@ class TwoPhase(Tokens):
     title = "LSR (two-phase)"
     options = Options(two_phase=True)
     deployment: ClassVar[dict[str, Any]] = {"two_phase": True}
+    by_size: ClassVar[bool] = True  # the second phase sees size · expansion_rate documents
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        (processor,) = templates.load("search-two-phase").values()
+        return {**super().parameters, **processor["two_phase_parameter"]}
 
 
 class Pruned(Tokens):

@@ -10,7 +10,10 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from opensearch_lsr.evaluation.context import Context
+from opensearch_lsr.evaluation.relevance import DEPTH
 from opensearch_lsr.evaluation.storage import Storage
+
+DEEPEST = DEPTH + 1  # hits that are ever asked for: relevance's, and the query itself among them
 
 
 class System(ABC):
@@ -21,10 +24,14 @@ class System(ABC):
         title: in reports.
         storage: its index, perhaps shared with other systems.
         search_pipeline: named in the request; None leaves the index its own.
+        by_size: what it finds first depends on how many hits it is asked for. What can be set apart from that is set
+            to :data:`DEEPEST`, so that quality and latency are of one configuration; for the others relevance at the
+            top comes from requests of the size whose latency is measured.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    by_size: ClassVar[bool] = False
 
     def __init__(self, context: Context, storage: Storage) -> None:
         self.context = context

@@ -15,23 +15,26 @@ QUANTILES = ("p50", "p95", "p99")
 
 def caption(results: Part) -> str:
     """What is seen; empty without timings."""
-    timing = next(iter(reading.timings(results)), None)
+    timing = _timing(results)
     if timing is None:
         return ""
     return (
         "Time of a query as the client sees it, encoding and request together; the higher, the more queries took that "
-        f"long. Dot: p50, long mark: p95, short mark: p99. {conditions(timing)}."
+        f"long. Dot: p50, long mark: p95, short mark: p99. {conditions(results, timing)}."
     )
+
+
+def _timing(results: Part) -> Part | None:
+    return next((timing for timing in reading.timings(results) if reading.timed(timing)), None)
 
 
 def draw(canvas: Canvas, results: Part) -> Any:
     """One row a system on one scale of milliseconds."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    timing = reading.timings(results)[0]
-    titles = reading.titles(results)
-    systems = {text(s, "name"): s for s in reading.parts(timing, "systems")}
-    names = [name for name in titles if number(systems.get(name, {}), "total_ms", "p50") is not None]
+    timing = _timing(results) or {}
+    titles, systems = reading.titles(results, text(timing, "collection")), reading.timed(timing)
+    names = [name for name in titles if name in systems]
     row, above, below = (58, 4, 48) if canvas.narrow else (46, 24, 48)
     label, value = (0, 0) if canvas.narrow else (160, 168)
     figure = canvas.figure(above + row * len(names) + below)
@@ -46,7 +49,7 @@ def draw(canvas: Canvas, results: Part) -> Any:
     axes.set_yticks([])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.set_xlabel("milliseconds at the client", fontsize=11, color=COLOURS["muted"], labelpad=6)
-    base = reading.baseline(results, text(timing, "collection"))
+    base = reading.baseline_of(results, timing)
     if not canvas.narrow:
         _columns(canvas, axes, -0.3, ("p50", "p95 ms", "p95 ratio"))
     for i, name in enumerate(names):

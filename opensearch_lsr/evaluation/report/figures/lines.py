@@ -35,7 +35,7 @@ def line_panels(
         write_y: how values up are written.
     """
     columns = 1 if canvas.narrow else len(panels)
-    left, names, height, above, below = 40, 128 if canvas.narrow else 170, 250, 40, 34
+    left, names, height, above, below = 40, 156 if canvas.narrow else 170, 250, 40, 34
     width = canvas.width / columns - left - names
     figure = canvas.figure((above + height + below) * math.ceil(len(panels) / columns))
     for i, (title, about, lines) in enumerate(panels):
@@ -108,5 +108,5 @@ def _name(canvas: Canvas, axes: Any, lines: list[Line], titles: dict[str, str]) 
             zorder=1,
         )
         title = titles.get(line.system, line.system)
-        short = title if len(title) <= (17 if canvas.narrow else 24) else title[: 16 if canvas.narrow else 23] + "…"
+        short = title if len(title) <= 24 else title[:23] + "…"
         canvas.write(axes, 1 + 18 / width, place / height, short, transform=mixed, color=colour, fontsize=11)

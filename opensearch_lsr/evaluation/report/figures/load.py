@@ -20,6 +20,7 @@ def caption(results: Part) -> str:
         said.append(
             "p95 when queries arrive at a fixed rate, whether the last is answered or not; counted from when each was "
             "due, so that queueing shows."
+            + (" Where a line ends, queries came faster than they were answered." if _behind(results) else "")
         )
     return " ".join(said)
 
@@ -32,6 +33,12 @@ def draw(canvas: Canvas, results: Part) -> Any:
     if _open(results):
         panels.append(("Open loop", "p95, ms, by queries/s", _open(results)))
     return line_panels(canvas, panels, reading.titles(results), amounts.tick, amounts.tick)
+
+
+def _behind(results: Part) -> bool:
+    """Whether some system fell behind a rate; its times there are none."""
+    timings = reading.parts(results, "latency")
+    return any(system.get("sustained") is False for timing in timings for system in reading.parts(timing, "systems"))
 
 
 def _closed(results: Part) -> list[Line]:

@@ -14,9 +14,12 @@ def caption(results: Part) -> str:
     if not _rows(results):
         return ""
     base = reading.titles(results)[reading.baseline(results)]
+    p = f"p, corrected for the systems compared (Holm), is below {reading.CLEAR}"
+    clear = p if reading.corrected(results) else "its interval leaves out zero"
     return (
         f"{MEASURE} of each system less that of {base} on the same queries, with 95 % bootstrap intervals. A filled "
-        "dot is a clear difference: its interval leaves out zero. On the right the system’s own value."
+        f"dot is a clear difference: {clear}. On the right the system’s own value."
+        + (f" {reading.SAID_IN_DOMAIN}" if reading.in_domain(results) else "")
     )
 
 
@@ -40,7 +43,7 @@ def draw(canvas: Canvas, results: Part) -> Any:
     collections = [c for c in reading.with_relevance(results) if any(_difference(c, n) is not None for n in names)]
     columns = 1 if canvas.narrow else {1: 1, 2: 2, 4: 2}.get(len(collections), 3)
     rows = -(-len(collections) // columns)
-    label, value, gap = (112, 40, 0) if canvas.narrow else (160, 44, 24)
+    label, value, gap = (124, 40, 0) if canvas.narrow else (160, 44, 24)
     width = (canvas.width - label - columns * value - (columns - 1) * gap) / columns
     height, above, below = len(names) * (27 if canvas.narrow else 25), 44, 34
     figure = canvas.figure(rows * (above + height + below))
@@ -73,7 +76,8 @@ def _panel(canvas: Canvas, axes: Any, collection: Part, names: list[str], result
     measured = reading.measured(collection)
     own = number(measured.get(base, {}), "relevance", MEASURE)
     name = text(collection, "name")
-    canvas.heading(axes, name if len(name) <= 22 else name[:21] + "…", f"{titles.get(base, base)} {amounts.score(own)}")
+    name = (name if len(name) <= 22 else name[:21] + "…") + (reading.IN_DOMAIN if collection.get("in_domain") else "")
+    canvas.heading(axes, name, f"{titles.get(base, base)} {amounts.score(own)}")
     axes.grid(False, axis="y")
     axes.axvline(0, color=COLOURS["base"], linewidth=1.2)
     axes.xaxis.set_major_locator(MaxNLocator(5 if axes.get_window_extent().width < 300 else 8, steps=[1, 2, 5, 10]))
@@ -86,7 +90,7 @@ def _panel(canvas: Canvas, axes: Any, collection: Part, names: list[str], result
         difference, low, high = (number(against, key) for key in ("difference", "low", "high"))
         shown = number(measured.get(system, {}), "relevance", MEASURE)
         if labelled:
-            title = canvas.wrapped(titles[system], 17 if canvas.narrow else 23)
+            title = canvas.wrapped(titles[system], 20 if canvas.narrow else 23)
             size = 11 if canvas.narrow else 12
             canvas.write(axes, 0, row, title, transform=_shifted(axes, left), fontsize=size, linespacing=1.0)
         canvas.write(

@@ -10,6 +10,15 @@ from opensearch_lsr.evaluation.report import amounts, reading
 from opensearch_lsr.evaluation.report.figures.canvas import COLOURS, Canvas, decimals, round_values
 from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
 
+_ROW = 14  # pixels between names that stand below each other
+_BESIDE = [(10, 0, "left"), (-10, 0, "right")]
+_PLACES = _BESIDE + [
+    (sign * (8 if row == 1 else 16), up * row * _ROW, side)
+    for row in range(1, 9)
+    for up in (1, -1)
+    for sign, side in ((1, "left"), (-1, "right"))
+]
+
 
 @dataclass(frozen=True)
 class _Point:
@@ -44,7 +53,7 @@ def _panels(results: Part) -> list[tuple[str, list[_Point]]]:
     collection = _collection(results)
     systems = reading.measured(collection)
     timings = (t for t in reading.timings(results) if t.get("collection") == collection.get("name"))
-    timed = {text(s, "name"): s for s in reading.parts(next(timings, {}), "systems")}
+    timed = reading.timed(next(timings, {}))
     panels: list[tuple[str, list[_Point]]] = [("p95 at the client, ms", []), ("index, bytes a document", [])]
     for name, system in systems.items():
         quality = number(system, "relevance", MEASURE)
@@ -111,53 +120,29 @@ def _front(points: list[_Point]) -> list[_Point]:
 
 
 def _name(canvas: Canvas, axes: Any, points: list[_Point], titles: dict[str, str]) -> None:
-    """A name beside each point, where it covers no other point or name if there is such a place."""
+    """A name beside each point, or in the nearest row where it covers no other point or name, with a line to it."""
     from matplotlib.transforms import Bbox
 
+    area = axes.get_window_extent()
     taken = [
         Bbox.from_bounds(x - 6, y - 6, 12, 12)
         for x, y in axes.transData.transform([(p.cost, p.quality) for p in points])
     ]
-    area = axes.get_window_extent()
-    places = [
-        (10, 0, "left"),
-        (-10, 0, "right"),
-        (8, 12, "left"),
-        (8, -12, "left"),
-        (-8, 12, "right"),
-        (-8, -12, "right"),
-    ]
-    places += [
-        (0, 18, "center"),
-        (0, -18, "center"),
-        (14, 26, "left"),
-        (14, -26, "left"),
-        (-14, 26, "right"),
-        (-14, -26, "right"),
-    ]
     for point in sorted(points, key=lambda point: -point.quality):
-        best = None
-        for x, y, side in places:
-            label = axes.annotate(
-                titles.get(point.system, point.system),
-                (point.cost, point.quality),
-                (x, y),
-                textcoords="offset points",
-                ha=side,
-                va="center",
-                fontsize=11,
-                color=canvas.colour(point.system),
-            )
+        place, colour = (point.cost, point.quality), canvas.colour(point.system)
+        offset = {"textcoords": "offset points", "va": "center", "fontsize": 11, "color": colour}
+        label = axes.annotate(titles.get(point.system, point.system), place, (0, 0), **offset)
+        crowding = {}
+        for x, y, side in _PLACES:
+            label.set(position=(x, y), horizontalalignment=side)
             box = label.get_window_extent()
-            outside = box.x0 < area.x0 or box.x1 > area.x1 + 14
-            crowded = sum(1 for other in taken if box.overlaps(other)) + 3 * outside
-            if best is None or crowded < best[0]:
-                if best is not None:
-                    best[1].remove()
-                best = (crowded, label, box)
-            else:
-                label.remove()
-            if best[0] == 0:
+            outside = box.x0 < area.x0 or box.x1 > area.x1 + 14 or box.y0 < area.y0 or box.y1 > area.y1 + 4
+            crowding[x, y, side] = sum(box.overlaps(other) for other in taken) + 3 * outside
+            if not crowding[x, y, side]:
                 break
-        if best is not None:
-            taken.append(best[2])
+        x, y, side = min(crowding, key=crowding.__getitem__)
+        label.set(position=(x, y), horizontalalignment=side)
+        taken.append(label.get_window_extent())
+        if abs(y) > _ROW:
+            line = {"arrowstyle": "-", "color": colour, "linewidth": 0.7, "alpha": 0.6, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", place, (x, y), textcoords="offset points", arrowprops=line)

@@ -9,7 +9,7 @@ from opensearch_lsr.evaluation.report.tables.table import Cell, Table, table
 
 def space(results: Part, collection: Part) -> Table | None:
     """Index bytes by system, a document and against the baseline, vectors apart."""
-    titles, found = reading.titles(results), reading.measured(collection)
+    titles, found = reading.titles(results, text(collection, "name")), reading.measured(collection)
     base = text(collection, "baseline", reading.BASELINE)
     documents, other = number(collection, "documents"), number(found.get(base, {}), "index_bytes")
     rows = []
@@ -23,9 +23,11 @@ def space(results: Part, collection: Part) -> Table | None:
             amounts.size(reading.ratio(vectors, documents)),
             amounts.times(reading.ratio(whole, other)),
             amounts.plain(number(system, "ingest_documents_per_s")),
+            amounts.count(number(system, "clipped_weights")),
         ]
         rows.append((name == base, cells))
     columns = ["system", "index", "a document", "of it vectors", f"to {titles.get(base, base)}", "indexed documents/s"]
+    columns.append("clipped weights")
     return table(f"{text(collection, 'name')} · {amounts.count(documents)} documents", columns, rows)
 
 

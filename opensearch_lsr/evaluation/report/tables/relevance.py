@@ -12,7 +12,8 @@ from opensearch_lsr.evaluation.report.tables.table import Cell, Table, best, cou
 
 def relevance(results: Part, collection: Part) -> Table | None:
     """All measures of a collection, with the difference to the baseline, its interval, and queries won and lost."""
-    titles, base = reading.titles(results), text(collection, "baseline", reading.BASELINE)
+    titles = reading.titles(results, text(collection, "name"))
+    base, p = text(collection, "baseline", reading.BASELINE), "p_holm" if reading.corrected(results) else "p"
     found = reading.measured(collection)
     systems = [found[name] for name in titles if name in found]
     measures = _measures(systems)
@@ -23,11 +24,11 @@ def relevance(results: Part, collection: Part) -> Table | None:
     for i, system in enumerate(systems):
         values = [Cell(amounts.score(number(system, "relevance", m)), strong=marks[m][i]) for m in measures]
         against = reading.mapping(system, "against_baseline", MEASURE)
-        compared = [difference(against), Cell(amounts.probability(number(against, "p"))), counts(against)]
+        compared = [difference(against), Cell(amounts.probability(number(against, p))), counts(against)]
         rest = [Cell(amounts.count(number(system, key))) for key in ("unanswered", "ties")]
         name = text(system, "name")
         rows.append((name == base, [Cell(titles[name]), values[0], *compared, *values[1:], *rest]))
-    compared_titles = [f"to {titles.get(base, base)}", "p", "won · tied · lost"]
+    compared_titles = [f"to {titles.get(base, base)}", "p (Holm)" if p == "p_holm" else "p", "won · tied · lost"]
     measure, *others = (reading.clean(name) for name in measures)
     columns = ["system", measure, *compared_titles, *others, "no hits", "tied at cut"]
     return table(about(collection), columns, rows)
@@ -38,9 +39,9 @@ def summary(results: Part) -> Table | None:
     titles, base = reading.titles(results), reading.baseline(results)
     collections = reading.with_relevance(results)
     timing = next(iter(reading.timings(results)), None)
-    timed = {text(s, "name"): s for s in reading.parts(timing or {}, "systems")}
+    timed, timing_base = reading.timed(timing or {}), reading.baseline_of(results, timing or {})
     values = [[_value(c, name) for name in titles] for c in collections]
-    columns = ["system", *(text(c, "name") for c in collections)]
+    columns = ["system", *map(reading.named, collections)]
     if len(collections) > 1:
         columns.append("mean")
         values.append([_mean(column) for column in zip(*values, strict=True)])
@@ -53,14 +54,15 @@ def summary(results: Part) -> Table | None:
         system = timed.get(name, {})
         cells += [Cell(amounts.plain(number(system, "total_ms", key))) for key in ("p50", "p95")]
         cells += [
-            Cell(ratio(system, "p95", name == base and bool(system)).text),
+            Cell(ratio(system, "p95", name == timing_base).text),
             Cell(amounts.size(_bytes(results, name))),
         ]
         if any(cell.text != amounts.MISSING for cell in cells[1:]):
             rows.append((name == base, cells))
     columns += ["p50 ms", "p95 ms", "p95 ratio", "index a document"]
     note = f"{MEASURE} by collection; ▴ clearly above the baseline, ▾ clearly below." if collections else ""
-    note += f" Time at the client: {conditions(timing)}." if timing else ""
+    note += f" {reading.SAID_IN_DOMAIN}" if reading.in_domain(results) else ""
+    note += f" Time at the client: {conditions(results, timing)}." if timing else ""
     return table("All systems", columns, rows, note.strip())
 
 
@@ -71,7 +73,7 @@ def about(collection: Part) -> str:
         for key in ("queries", "documents", "judgments")
         if number(collection, key) is not None
     ]
-    return " · ".join([text(collection, "name"), *sizes])
+    return " · ".join([reading.named(collection), *sizes])
 
 
 def _measures(systems: Sequence[Part]) -> list[str]:

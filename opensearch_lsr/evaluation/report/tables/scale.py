@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from opensearch_lsr.evaluation.report import amounts, reading
 from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
-from opensearch_lsr.evaluation.report.tables.table import Cell, Table, ratio, table
+from opensearch_lsr.evaluation.report.tables.table import Cell, Table, factor, ratio, table
+
+CAVEAT = (
+    "A grown document has more active tokens than an encoded text of its length: the times of LSR on grown corpora are "
+    "upper estimates."
+)
 
 _WHAT = {
     "length": "words a document",
@@ -17,34 +22,48 @@ _POSTINGS = "Document frequency: the share of documents a token is in, weighted 
 
 def slopes(results: Part) -> Table | None:
     """What a further million documents costs a query."""
-    titles, base = reading.titles(results), reading.baseline(results)
+    titles = reading.titles(results)
+    base = reading.baseline_of(results, next(iter(reading.parts(results, "scale")), {}))
     found = reading.mapping(results, "slopes")
     rows = []
     for name in sorted(found, key=lambda name: list(titles).index(name) if name in titles else len(titles)):
         low, high = number(found, name, "low"), number(found, name, "high")
         bounds = "" if low is None or high is None else f"{amounts.plain(low)} to {amounts.plain(high)}"
         slope = Cell(amounts.plain(number(found, name, "ms_per_million")), bounds)
-        to_base = Cell("1×" if name == base else amounts.times(number(found, name, "ratio_to_baseline")))
-        rows.append((name == base, [Cell(reading.clean(titles.get(name, name))), slope, to_base]))
+        to_base = factor(*(number(found, name, key) for key in ("ratio_to_baseline", "ratio_low", "ratio_high")))
+        title = Cell(reading.clean(titles.get(name, name)))
+        rows.append((name == base, [title, slope, Cell("1×") if name == base else to_base]))
     return table(
         "Slope: time added by a million documents", ["system", "ms a million", f"to {titles.get(base, base)}"], rows
     )
 
 
+def ratios(results: Part) -> Table | None:
+    """p95 against the baseline at each size."""
+    found = _rising(results)
+    measured = [(reading.measured(part), reading.baseline_of(results, part)) for part in found]
+    rows = []
+    for name, title in reading.titles(results).items():
+        if any(name in systems for systems, _ in measured):
+            cells = [ratio(systems.get(name, {}), "p95", name == base) for systems, base in measured]
+            rows.append((name == measured[0][1], [Cell(title), *cells]))
+    columns = ["system", *(amounts.count(number(part, "documents")) for part in found)]
+    return table("p95 against the baseline, by documents", columns, rows)
+
+
 def sizes(results: Part) -> list[Table]:
     """One table a size: quality, agreement with exact scoring, time, space."""
-    titles, base = reading.titles(results), reading.baseline(results)
     tables = []
-    for part in sorted(reading.parts(results, "scale"), key=lambda part: number(part, "documents") or 0.0):
+    for part in _rising(results):
+        titles, base = reading.titles(results, reading.grown_name(part)), reading.baseline_of(results, part)
         rows = []
-        for system in reading.parts(part, "systems"):
-            name = text(system, "name")
+        for name, system in reading.measured(part).items():
             cells = [
                 Cell(titles.get(name, name)),
                 Cell(amounts.score(number(system, MEASURE))),
                 Cell(amounts.score(number(system, "overlap@10"))),
                 *(Cell(amounts.plain(number(system, "total_ms", q))) for q in ("p50", "p95", "p99")),
-                ratio(system, "p95", name == base and number(system, "total_ms", "p95") is not None),
+                ratio(system, "p95", name == base),
                 Cell(amounts.size(number(system, "index_bytes"))),
                 Cell(amounts.plain(number(system, "ingest_documents_per_s"))),
                 Cell(amounts.count(number(system, "clipped_weights"))),
@@ -56,6 +75,10 @@ def sizes(results: Part) -> list[Table]:
         title = f"{amounts.count(number(part, 'documents'))} documents grown from {text(part, 'collection')}"
         tables.append(table(title, columns, rows))
     return [found for found in tables if found]
+
+
+def _rising(results: Part) -> list[Part]:
+    return sorted(reading.parts(results, "scale"), key=lambda part: number(part, "documents") or 0.0)
 
 
 def _ann(system: Part) -> str:

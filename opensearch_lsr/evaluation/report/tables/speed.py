@@ -11,18 +11,19 @@ QUANTILES = ("p50", "p95", "p99")
 
 def latency(results: Part, timing: Part) -> Table | None:
     """One row a system: quantiles of the whole, its parts, ratios to the baseline, queries a second."""
-    titles = reading.titles(results)
-    base = reading.baseline(results, text(timing, "collection"))
-    systems = [s for s in reading.parts(timing, "systems") if number(s, "total_ms", "p50") is not None]
-    systems.sort(key=lambda system: list(titles).index(text(system, "name")))
-    marks = {q: best([number(s, "total_ms", q) for s in systems], lower=True) for q in QUANTILES}
+    titles, base = reading.titles(results, text(timing, "collection")), reading.baseline_of(results, timing)
+    systems, timed = {text(s, "name"): s for s in reading.parts(timing, "systems")}, reading.timed(timing)
+    names = [name for name in titles if name in timed or _failed(systems.get(name, {}))]
+    marks = {q: best([number(timed.get(name), "total_ms", q) for name in names], lower=True) for q in QUANTILES}
     rows = []
-    for i, system in enumerate(systems):
-        name = text(system, "name")
+    for i, name in enumerate(names):
+        system, own = systems[name], timed.get(name, {})
         cells = [Cell(titles[name])]
-        cells += [Cell(amounts.plain(number(system, "total_ms", q)), strong=marks[q][i]) for q in QUANTILES]
-        cells += [ratio(system, q, name == base) for q in QUANTILES]
-        cells += [Cell(amounts.plain(number(system, part, "p50"))) for part in ("encode_ms", "request_ms", "took_ms")]
+        cells += [Cell(amounts.plain(number(own, "total_ms", q)), strong=marks[q][i]) for q in QUANTILES]
+        if reading.fell_behind(system):
+            cells[1] = Cell("not sustained")
+        cells += [ratio(own, q, name == base) for q in QUANTILES]
+        cells += [Cell(_brief(number(own, part, "p50"))) for part in ("encode_ms", "request_ms", "took_ms")]
         cells += [Cell(amounts.plain(number(system, "per_s")))]
         errors = number(system, "errors")
         cells += [Cell(amounts.count(errors) if errors else amounts.MISSING)]
@@ -30,36 +31,40 @@ def latency(results: Part, timing: Part) -> Table | None:
     columns = ["system", "p50 ms", "p95 ms", "p99 ms", "p50 ratio", "p95 ratio", "p99 ratio"]
     columns += ["encode", "request", "took", "queries/s", "errors"]
     note = "encode, request: p50 of the client’s two parts; took: p50 of what the server says; all in ms."
-    return table(conditions(timing), columns, rows, note)
+    return table(conditions(results, timing), columns, rows, note)
 
 
 def ratios(results: Part) -> Table | None:
-    """p95 against the baseline by collection, measured as the first timing was; None for a single collection."""
+    """p95 against the baseline by collection, measured as the first timing was; None for a single collection.
+
+    Grown ones are in :func:`opensearch_lsr.evaluation.report.tables.scale.ratios`.
+    """
     found: dict[str, Part] = {}
-    for timing in reading.timings(results):
+    sizes = reading.grown(results)
+    for timing in (timing for timing in reading.timings(results) if text(timing, "collection") not in sizes):
         if not found or _alike(timing, next(iter(found.values()))):
             found.setdefault(text(timing, "collection"), timing)
     if len(found) < 2:
         return None
-    by_name = {c: {text(s, "name"): s for s in reading.parts(t, "systems")} for c, t in found.items()}
-    base, titles = reading.baseline(results), reading.titles(results)
+    measured = [(reading.timed(timing), reading.baseline_of(results, timing)) for timing in found.values()]
+    base = reading.baseline(results)
     rows = [
-        (
-            name == base,
-            [Cell(title), *(ratio(systems.get(name, {}), "p95", name == base) for systems in by_name.values())],
-        )
-        for name, title in titles.items()
-        if any(name in systems for systems in by_name.values())
+        (name == base, [Cell(title), *(ratio(timed.get(name, {}), "p95", name == own) for timed, own in measured)])
+        for name, title in reading.titles(results).items()
+        if any(name in timed for timed, _ in measured)
     ]
     return table("p95 against the baseline, by collection", ["system", *found], rows)
 
 
-def conditions(timing: Part) -> str:
+def conditions(results: Part, timing: Part) -> str:
     """How a timing was taken, in a line."""
-    said = [text(timing, "collection")] if timing.get("collection") is not None else []
+    name = text(timing, "collection")
     documents, rate, clients = (number(timing, key) for key in ("documents", "rate", "clients"))
-    if documents is not None:
-        said.append(f"{amounts.count(documents)} documents")
+    said = [f"{amounts.count(documents)} documents"] if documents is not None else []
+    if name in (sizes := reading.grown(results)):
+        said = [f"{sizes[name]} grown to {' '.join(said)}"]
+    elif name:
+        said.insert(0, name)
     if timing.get("mode") == "open":
         said.append("open loop" + (f", {amounts.plain(rate)} queries/s" if rate is not None else ""))
     elif clients is not None:
@@ -68,6 +73,16 @@ def conditions(timing: Part) -> str:
     if timing.get("merged") is not None:
         said.append("merged" if timing["merged"] else "not merged")
     return ", ".join(said)
+
+
+def _brief(milliseconds: float | None) -> str:
+    """A part of the whole: what it is exactly does not matter where it is next to nothing."""
+    return "< 0.01" if milliseconds is not None and milliseconds < 0.01 else amounts.plain(milliseconds)
+
+
+def _failed(system: Part) -> bool:
+    """Whether there is something to say of it though it has no times."""
+    return reading.fell_behind(system) or bool(number(system, "errors"))
 
 
 def _alike(timing: Part, other: Part) -> bool:

@@ -109,8 +109,12 @@ def counts(against: Part) -> Cell:
 
 def ratio(system: Part, quantile: str, is_baseline: bool) -> Cell:
     """A quantile's ratio to the baseline, with its interval."""
-    found = [number(system, "ratio", quantile, key) for key in ("value", "low", "high")]
-    value, low, high = found
+    value, low, high = (number(system, "ratio", quantile, key) for key in ("value", "low", "high"))
     if is_baseline:
-        return Cell("1×")
+        return Cell(amounts.MISSING if number(system, "total_ms", quantile) is None else "1×")
+    return factor(value, low, high)
+
+
+def factor(value: float | None, low: float | None, high: float | None) -> Cell:
+    """A ratio with its interval."""
     return Cell(amounts.times(value), "" if low is None or high is None else f"{low:.2f}–{high:.2f}")

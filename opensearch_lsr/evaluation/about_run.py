@@ -31,6 +31,7 @@ def begin(asked: Run, context: Context) -> None:
         "versions": surroundings.versions(),
         "machine": surroundings.machine(),
         "cluster": surroundings.cluster(asked.client),
+        "index_settings": context.settings,
     }
     wanted = {"settings": _given(asdict(asked.suite)), "fingerprints": _fingerprints(context)}
     if not (asked.folder / results.FILE).is_file():
@@ -66,6 +67,7 @@ def of_collection(asked: Run, found: Collection, baseline: str) -> dict[str, Any
         "queries": len(found.queries),
         "judgments": found.judgments,
         "baseline": baseline,
+        "in_domain": found.name in asked.suite.in_domain,
     }
     return entry
 
