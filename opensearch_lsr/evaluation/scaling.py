@@ -37,7 +37,6 @@ from opensearch_lsr.evaluation.systems.hybrid import Hybrid
 from opensearch_lsr.evaluation.systems.seismic import Seismic
 from opensearch_lsr.evaluation.vectors import SparseVectors
 
-EXACT = "tokens"  # what approximate and pruned systems are compared with
 OWN = (None, "bundle")  # encoders whose vectors grown documents have
 FOREIGN = "grown documents have vectors of the bundle only"
 
@@ -181,8 +180,8 @@ def _quality(asked: Run, systems: Ready, found: Collection) -> list[dict[str, An
         scored = measures.mean(measures.by_query(found.qrels, answers.run))
         row = {"name": name, "title": system.title, "nDCG@10": scored["nDCG@10"], "errors": answers.errors}
         row |= {"parameters": {**system.parameters, "hits": hits[name]}, **facts}
-        if EXACT in collected and system.storage.encoder == "bundle" and not isinstance(system, Hybrid):
-            row["overlap@10"] = relevance.overlap(answers.run, collected[EXACT].run)
+        if scoring.EXACT in collected and system.storage.encoder == "bundle" and not isinstance(system, Hybrid):
+            row["overlap@10"] = relevance.overlap(answers.run, collected[scoring.EXACT].run)
         if isinstance(system, Seismic):
             row["ann"] = system.proof(found.queries.values())
         rows.append(row)

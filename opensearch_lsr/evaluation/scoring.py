@@ -19,7 +19,7 @@ from opensearch_lsr.evaluation.systems.seismic import Seismic
 from opensearch_lsr.evaluation.systems.system import System
 from opensearch_lsr.query_encoder import QueryEncoder
 
-EXACT = "tokens"  # what approximate search is compared with
+EXACT = "tokens"  # what approximate and pruned search is compared with
 TEXT_ONLY = "text-english"  # what an index weighs without vectors
 
 

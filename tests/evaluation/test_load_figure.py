@@ -33,6 +33,15 @@ def test_a_line_ends_where_a_rate_was_not_sustained() -> None:
     assert "fixed rate" not in load.caption(behind(example(), rates[1])), "one rate is no line"
 
 
+def test_a_rate_that_is_not_drawn_ends_no_line() -> None:
+    results = example()
+    (rate, *_) = [timing["rate"] for timing in results["latency"] if timing["mode"] == "open"]
+    other = next(timing for timing in results["latency"] if timing["rate"] == rate)
+    systems = [{**system, "sustained": False} for system in other["systems"]]
+    results["latency"].append({**other, "collection": "another", "systems": systems})
+    assert load.caption(results) == load.caption(example())
+
+
 def test_a_loop_with_one_point_is_not_shown() -> None:
     results = example()
     results["latency"] = [timing for timing in results["latency"] if timing["clients"] in (1, None)]

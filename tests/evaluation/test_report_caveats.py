@@ -133,3 +133,12 @@ def test_settings_of_cluster_and_indices_and_when_it_was_resumed_are_on_the_page
     assert "java 21.0.8" in words
     assert "[]" not in words
     assert "resumed 2026-11-24T08:00:00+00:00" in words
+
+
+def test_queries_that_a_system_refuses_are_said_below_its_table() -> None:
+    results = example()
+    assert "refuse" not in html.page(results)
+    seismic(results["collections"][0])["errors"] = {"q1": "400: too many clauses", "q2": "400: too many clauses"}
+    said = "Queries that a system refuses count zero. SEISMIC: 2 refused (400: too many clauses)."
+    assert html.page(results).count(said) == 1
+    assert said in markdown.page(results).replace("\\", "")

@@ -36,8 +36,8 @@ def draw(canvas: Canvas, results: Part) -> Any:
 
 
 def _behind(results: Part) -> bool:
-    """Whether some system fell behind a rate; its times there are none."""
-    timings = reading.parts(results, "latency")
+    """Whether some system fell behind a rate that is drawn; its times there are none."""
+    timings = _shown(results, "open")
     return any(system.get("sustained") is False for timing in timings for system in reading.parts(timing, "systems"))
 
 
@@ -50,16 +50,19 @@ def _open(results: Part) -> list[Line]:
 
 
 def _lines(results: Part, mode: str, across: str, path: tuple[str, ...]) -> list[Line]:
-    """Points by system, of the collection shown first and its way of counting hits."""
-    timings = [t for t in reading.timings(results) if (t.get("mode") or "closed") == mode]
+    """Points by system."""
     points: dict[str, dict[float, float]] = {}
-    for timing in timings:
-        first = timings[0]
-        if any(timing.get(key) != first.get(key) for key in ("collection", "track_total_hits", "documents")):
-            continue
+    for timing in _shown(results, mode):
         for system in reading.parts(timing, "systems"):
             x, y = number(timing, across), number(system, *path)
             if x and y:
                 points.setdefault(text(system, "name"), {})[x] = y
     lines = [Line(name, sorted(found.items())) for name, found in points.items()]
     return lines if any(len(line.points) > 1 for line in lines) else []
+
+
+def _shown(results: Part, mode: str) -> list[Part]:
+    """Timings of the collection shown first and its way of counting hits."""
+    timings = [t for t in reading.timings(results) if (t.get("mode") or "closed") == mode]
+    alike = ("collection", "track_total_hits", "documents")
+    return [t for t in timings if all(t.get(key) == timings[0].get(key) for key in alike)]

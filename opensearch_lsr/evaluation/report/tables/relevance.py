@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opensearch_lsr.evaluation.report import amounts, reading
 from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
@@ -31,7 +31,7 @@ def relevance(results: Part, collection: Part) -> Table | None:
     compared_titles = [f"to {titles.get(base, base)}", "p (Holm)" if p == "p_holm" else "p", "won · tied · lost"]
     measure, *others = (reading.clean(name) for name in measures)
     columns = ["system", measure, *compared_titles, *others, "no hits", "tied at cut"]
-    return table(about(collection), columns, rows)
+    return table(about(collection), columns, rows, _refused(systems, titles))
 
 
 def summary(results: Part) -> Table | None:
@@ -80,6 +80,15 @@ def _measures(systems: Sequence[Part]) -> list[str]:
     names = dict.fromkeys(name for system in systems for name in reading.mapping(system, "relevance"))
     found = [name for name in names if any(number(s, "relevance", name) is not None for s in systems)]
     return sorted(found, key=lambda name: name != MEASURE)
+
+
+def _refused(systems: Sequence[Part], titles: Mapping[str, str]) -> str:
+    """Queries that a system refuses count zero, which is not what it would find."""
+    said = []
+    for system in systems:
+        if errors := reading.mapping(system, "errors"):
+            said.append(f"{titles[text(system, 'name')]}: {len(errors)} refused ({next(iter(errors.values()))})")
+    return f"Queries that a system refuses count zero. {'; '.join(said)}." if said else ""
 
 
 def _value(collection: Part, name: str) -> float | None:

@@ -1,0 +1,126 @@
+"""nDCG@10 of a checkpoint on dev splits, for each weight β of its lexical prior: what the default encoder is chosen by.
+
+    python benchmarks/default_encoder/sweep.py CHECKPOINT --collections ../shared/collections --folds FOLDS
+
+Corpora are thinned to 2,500 documents (nfcorpus is whole) and all that is relevant, queries to at most 500; offline dot
+products. BM25 is the training teacher's, with an English stemmer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+from sentence_transformers import SparseEncoder
+
+from opensearch_lsr.data import beir, documents
+from opensearch_lsr.evaluation.measures import evaluate
+from opensearch_lsr.training import checkpoint, head
+from opensearch_lsr.training.lexical_prior import LexicalPrior
+from opensearch_lsr.training.teachers.bm25 import BM25Teacher
+
+BETAS = (0.0, 0.1, 0.2, 0.4, 0.5, 0.7, 1.0, 2.0)
+DOCUMENTS, QUERIES, SEED, BATCH = 2500, 500, 5, 32
+SMALLEST = 1e-5  # less is rounding, where the prior is subtracted again
+MEASURE = "nDCG@10"
+
+
+@dataclass(frozen=True)
+class Dev:
+    """A dev split: the texts of its documents and queries, and their ids in the same order."""
+
+    name: str
+    documents: dict[str, str]
+    queries: dict[str, str]
+    qrels: beir.Qrels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--collections", type=Path, required=True)
+    parser.add_argument("--folds", type=Path, required=True, help="what folds.py wrote")
+    parser.add_argument("--max-length", type=int, default=512)
+    asked = parser.parse_args()
+    folders = [asked.folds / "scifact", *(asked.collections / name for name in ("scitldr", "cosqa", "nfcorpus"))]
+    model = head.install(checkpoint.load(str(asked.checkpoint))).eval()
+    for module in model.modules():
+        if module is not model and hasattr(module, "max_seq_length"):
+            module.max_seq_length = asked.max_length
+    (prior,) = (module for module in model.modules() if isinstance(module, LexicalPrior))
+    prior.scale.data.copy_(prior.scale > 0)
+    rows: dict[str, list[str]] = {}
+    for folder in folders:
+        dev = read(folder, DOCUMENTS if folder.name != "nfcorpus" else 1_000_000)
+        bm25 = BM25Teacher(list(dev.queries.values()), list(dev.documents.values()))
+        scores = bm25.scores(range(len(dev.queries)), range(len(dev.documents))).numpy()
+        rows.setdefault("BM25", []).append(f"{quality(dev, scores):.4f}")
+        queries, _ = encode(model, list(dev.queries.values()), "query")
+        learned, lexical = encode(model, list(dev.documents.values()), "document", prior)
+        for beta in BETAS:
+            vectors = learned + beta * lexical
+            found = quality(dev, (queries @ vectors.T).toarray())
+            active = (vectors > 0).sum() / len(dev.documents)
+            rows.setdefault(f"β {beta}", []).append(f"{found:.4f} ({active:.0f})")
+    print(f"{'':8}" + "".join(f"{folder.name:>14}" for folder in folders))
+    for name, values in rows.items():
+        print(f"{name:8}" + "".join(f"{value:>14}" for value in values))
+
+
+def read(folder: Path, count: int) -> Dev:
+    """A dev split, its corpus thinned to ``count`` documents, all that is relevant among them."""
+    chance = random.Random(SEED)
+    corpus = {key: f"{title} {text}".strip() for key, title, text in documents.read_titled(folder)}
+    relevant = {
+        query: {document: grade for document, grade in grades.items() if grade > 0}
+        for query, grades in beir.read_qrels(folder, "dev").items()
+    }
+    chosen = sorted(query for query, grades in relevant.items() if grades)
+    chosen = chance.sample(chosen, min(QUERIES, len(chosen)))
+    keep = {document for query in chosen for document in relevant[query]}
+    rest = sorted(corpus.keys() - keep)
+    keep |= set(chance.sample(rest, max(0, min(count - len(keep), len(rest)))))
+    queries = beir.read_queries(folder)
+    return Dev(
+        folder.name,
+        {key: corpus[key] for key in sorted(keep)},
+        {query: queries[query] for query in chosen},
+        {query: relevant[query] for query in chosen},
+    )
+
+
+@torch.no_grad()
+def encode(
+    model: SparseEncoder, texts: list[str], task: str, prior: LexicalPrior | None = None
+) -> tuple[csr_matrix, csr_matrix]:
+    """What is learned, and the prior of weight 1: both [texts, vocab], float32, in the order of the texts."""
+    order = sorted(range(len(texts)), key=lambda number: -len(texts[number]))
+    learned, lexical = [csr_matrix((0, 0))] * len(texts), [csr_matrix((0, 0))] * len(texts)
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        features = model.preprocess([texts[number] for number in batch], task=task)
+        whole = model(dict(features), task=task)["sentence_embedding"]
+        own = torch.zeros_like(whole)
+        if prior is not None:
+            own = prior({**features, "sentence_embedding": own})["sentence_embedding"]
+        for number, row, prior_row in zip(batch, whole - own, own, strict=True):
+            learned[number] = csr_matrix((row * (row > SMALLEST)).numpy())
+            lexical[number] = csr_matrix(prior_row.numpy())
+    return vstack(learned).tocsr(), vstack(lexical).tocsr()
+
+
+def quality(dev: Dev, scores: np.ndarray) -> float:
+    """nDCG@10 of scores [queries, documents]."""
+    keys, run = list(dev.documents), {}
+    for query, row in zip(dev.queries, scores, strict=True):
+        run[query] = {keys[place]: float(row[place]) for place in np.argsort(-row, kind="stable")[:100]}
+    return evaluate(dev.qrels, run, [MEASURE])[MEASURE]
+
+
+if __name__ == "__main__":
+    main()
