@@ -1,6 +1,6 @@
 """What int8 weights cost: nDCG@10 of a checkpoint's float32 and int8 bundles on a BEIR collection.
 
-    python benchmarks/quantization.py ../shared/checkpoints/minilm-l6-trial1 --collection ../shared/collections/scifact
+    python benchmarks/quantization.py CHECKPOINT --collection ../shared/collections/scifact
 
 Scores are offline dot products of query weights and full document vectors (nothing pruned, title + " " + text), so
 the difference is the weights' alone. Prints a table and, as its last line, one JSON object.
@@ -42,23 +42,24 @@ class Result:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", nargs="?", default=str(SHARED / "checkpoints" / "minilm-l6-trial1"))
+    parser.add_argument("checkpoint")
     parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact", help="BEIR folder")
     parser.add_argument("--split", default="test")
+    parser.add_argument("--max-length", type=int, help="tokens of a document [default: the checkpoint's]")
     arguments = parser.parse_args()
 
     ids, texts = read_documents(arguments.collection)
     queries, qrels = read_queries(arguments.collection), read_qrels(arguments.collection, arguments.split)
     with tempfile.TemporaryDirectory() as folder:
         results = [
-            measure(arguments.checkpoint, quantization, Path(folder), ids, texts, queries, qrels)
+            measure(arguments, quantization, Path(folder), ids, texts, queries, qrels)
             for quantization in ("none", "int8")
         ]
     report(results, arguments.collection.name, arguments.split)
 
 
 def measure(
-    checkpoint: str,
+    arguments: argparse.Namespace,
     quantization: str,
     folder: Path,
     ids: list[str],
@@ -67,7 +68,7 @@ def measure(
     qrels: Qrels,
 ) -> Result:
     """Export, encode the collection, search it with the judged queries."""
-    bundle = export(checkpoint, folder / quantization, quantize=quantization)
+    bundle = export(arguments.checkpoint, folder / quantization, quantize=quantization, max_length=arguments.max_length)
     start = time.perf_counter()
     vectors = [vector for vector, _ in DocumentEncoder(bundle).encode_stream(texts)]
     seconds = time.perf_counter() - start
