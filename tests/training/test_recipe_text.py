@@ -41,7 +41,7 @@ FULL = Recipe(
         logs=3,
         layers=2,
         max_length=99,
-        lexical_prior=Prior(0.5, 1.5, 0.5, 60.0, 1.25, False),
+        lexical_prior=Prior(0.25, 1.5, 0.5, 60.0, 1.25, False),
         head="logits",
     ),
     seed=5,
