@@ -63,7 +63,7 @@ def blocks(
                 started = time.perf_counter()
                 block = encode(texts[start : start + BLOCK])
                 seconds += time.perf_counter() - started
-                _write(file, block)
+                write(file, block)
             else:
                 known = True
             found.append(block)
@@ -91,8 +91,10 @@ def _read(file: Path) -> Blocks | None:
     return None
 
 
-def _write(file: Path, block: Blocks) -> None:
-    import numpy as np
+def write(file: Path, block: Blocks) -> None:
+    """Write arrays to an ``.npz`` that is whole wherever it exists."""
+    with needs_extra("eval", "keeping arrays"):
+        import numpy as np
 
     arrays: dict[str, Any] = {**block}  # numpy 1 takes any keyword of its own for one of them
     draft = file.with_name(f"{file.stem}.{uuid4().hex}.part")

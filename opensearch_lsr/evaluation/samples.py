@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opensearch_lsr.errors import needs_extra
+from opensearch_lsr.evaluation import blocks
 from opensearch_lsr.evaluation.asking import Answer
 
 if TYPE_CHECKING:
@@ -69,13 +70,7 @@ class Samples:
 
 def save(path: Path, samples: Mapping[str, Samples]) -> None:
     """Write the times of several systems to one ``.npz``; errors and wall time stay in the results."""
-    import numpy as np
-
-    arrays: dict[str, Any] = {f"{name}/{part}": getattr(one, part) for name, one in samples.items() for part in PARTS}
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)  # numpy 1 takes any keyword of its own for an array
-    draft.replace(path)
+    blocks.write(path, {f"{name}/{part}": getattr(one, part) for name, one in samples.items() for part in PARTS})
 
 
 def load(path: Path) -> dict[str, Samples]:

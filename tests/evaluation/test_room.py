@@ -46,6 +46,9 @@ def test_twice_the_indices_must_fit() -> None:
 
 
 def test_what_is_not_known_stops_nothing() -> None:
+    assert room.free(context(0).client) == 0
+    assert room.free(context().client) is None
+    assert room.free(context(refused=True).client) is None
     room.check(context(0), NAMES, [])
     room.check(context(), NAMES, BEFORE)
     room.check(context(refused=True), NAMES, BEFORE)
