@@ -9,8 +9,6 @@ products. BM25 is the training teacher's, with an English stemmer.
 from __future__ import annotations
 
 import argparse
-import random
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +16,18 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from sentence_transformers import SparseEncoder
 
-from opensearch_lsr.data import beir, documents
 from opensearch_lsr.evaluation.measures import evaluate
 from opensearch_lsr.training import checkpoint, head
+from opensearch_lsr.training.dev_splits import Thinned, thin
 from opensearch_lsr.training.lexical_prior import LexicalPrior
+from opensearch_lsr.training.recipe import Evaluation
 from opensearch_lsr.training.teachers.bm25 import BM25Teacher
 
 BETAS = (0.0, 0.1, 0.2, 0.4, 0.5, 0.7, 1.0, 2.0)
 DOCUMENTS, QUERIES, SEED, BATCH = 2500, 500, 5, 32
+WHOLE = {"nfcorpus": 1_000_000}
 SMALLEST = 1e-5  # less is rounding, where the prior is subtracted again
 MEASURE = "nDCG@10"
-
-
-@dataclass(frozen=True)
-class Dev:
-    """A dev split: the texts of its documents and queries, and their ids in the same order."""
-
-    name: str
-    documents: dict[str, str]
-    queries: dict[str, str]
-    qrels: beir.Qrels
 
 
 def main() -> None:
@@ -49,49 +39,25 @@ def main() -> None:
     asked = parser.parse_args()
     folders = [asked.folds / "scifact", *(asked.collections / name for name in ("scitldr", "cosqa", "nfcorpus"))]
     model = head.install(checkpoint.load(str(asked.checkpoint))).eval()
-    for module in model.modules():
-        if module is not model and hasattr(module, "max_seq_length"):
-            module.max_seq_length = asked.max_length
+    checkpoint.document_modules(model)[0].max_seq_length = asked.max_length
     (prior,) = (module for module in model.modules() if isinstance(module, LexicalPrior))
     prior.scale.data.copy_(prior.scale > 0)
     rows: dict[str, list[str]] = {}
     for folder in folders:
-        dev = read(folder, DOCUMENTS if folder.name != "nfcorpus" else 1_000_000)
-        bm25 = BM25Teacher(list(dev.queries.values()), list(dev.documents.values()))
-        scores = bm25.scores(range(len(dev.queries)), range(len(dev.documents))).numpy()
+        dev = thin(Evaluation(str(folder), "dev", WHOLE.get(folder.name, DOCUMENTS), QUERIES), SEED)
+        bm25 = BM25Teacher(list(dev.queries.values()), list(dev.corpus.values()))
+        scores = bm25.scores(range(len(dev.queries)), range(len(dev.corpus))).numpy()
         rows.setdefault("BM25", []).append(f"{quality(dev, scores):.4f}")
         queries, _ = encode(model, list(dev.queries.values()), "query")
-        learned, lexical = encode(model, list(dev.documents.values()), "document", prior)
+        learned, lexical = encode(model, list(dev.corpus.values()), "document", prior)
         for beta in BETAS:
             vectors = learned + beta * lexical
             found = quality(dev, (queries @ vectors.T).toarray())
-            active = (vectors > 0).sum() / len(dev.documents)
+            active = (vectors > 0).sum() / len(dev.corpus)
             rows.setdefault(f"β {beta}", []).append(f"{found:.4f} ({active:.0f})")
     print(f"{'':8}" + "".join(f"{folder.name:>14}" for folder in folders))
     for name, values in rows.items():
         print(f"{name:8}" + "".join(f"{value:>14}" for value in values))
-
-
-def read(folder: Path, count: int) -> Dev:
-    """A dev split, its corpus thinned to ``count`` documents, all that is relevant among them."""
-    chance = random.Random(SEED)
-    corpus = {key: f"{title} {text}".strip() for key, title, text in documents.read_titled(folder)}
-    relevant = {
-        query: {document: grade for document, grade in grades.items() if grade > 0}
-        for query, grades in beir.read_qrels(folder, "dev").items()
-    }
-    chosen = sorted(query for query, grades in relevant.items() if grades)
-    chosen = chance.sample(chosen, min(QUERIES, len(chosen)))
-    keep = {document for query in chosen for document in relevant[query]}
-    rest = sorted(corpus.keys() - keep)
-    keep |= set(chance.sample(rest, max(0, min(count - len(keep), len(rest)))))
-    queries = beir.read_queries(folder)
-    return Dev(
-        folder.name,
-        {key: corpus[key] for key in sorted(keep)},
-        {query: queries[query] for query in chosen},
-        {query: relevant[query] for query in chosen},
-    )
 
 
 @torch.no_grad()
@@ -114,12 +80,12 @@ def encode(
     return vstack(learned).tocsr(), vstack(lexical).tocsr()
 
 
-def quality(dev: Dev, scores: np.ndarray) -> float:
+def quality(dev: Thinned, scores: np.ndarray) -> float:
     """nDCG@10 of scores [queries, documents]."""
-    keys, run = list(dev.documents), {}
+    keys, run = list(dev.corpus), {}
     for query, row in zip(dev.queries, scores, strict=True):
         run[query] = {keys[place]: float(row[place]) for place in np.argsort(-row, kind="stable")[:100]}
-    return evaluate(dev.qrels, run, [MEASURE])[MEASURE]
+    return evaluate(dev.relevant, run, [MEASURE])[MEASURE]
 
 
 if __name__ == "__main__":

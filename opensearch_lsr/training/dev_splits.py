@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,21 @@ def evaluator(asked: Sequence[Evaluation], seed: int, max_length: int, batch_siz
     return AtLength(parts, max_length) if parts else None
 
 
-def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformationRetrievalEvaluator:
+@dataclass(frozen=True)
+class Thinned:
+    """What is left of a dev split: query id → text, document id → text, query id → relevant document id → grade."""
+
+    queries: dict[str, str]
+    corpus: dict[str, str]
+    relevant: dict[str, dict[str, int]]
+
+
+def thin(asked: Evaluation, seed: int) -> Thinned:
+    """Draw queries and documents; all that is relevant for a drawn query is kept.
+
+    Raises:
+        InputError: when the folder is no BEIR folder or no query has a relevant document.
+    """
     folder, generator = Path(asked.folder), random.Random(seed)
     queries = beir.read_queries(folder)
     corpus = {
@@ -59,7 +74,7 @@ def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformati
     }
     qrels = beir.read_qrels(folder, asked.split)
     relevant = {
-        query: {document for document, grade in judged.items() if grade > 0 and document in corpus}
+        query: {document: grade for document, grade in judged.items() if grade > 0 and document in corpus}
         for query, judged in qrels.items()
         if query in queries
     }
@@ -67,19 +82,28 @@ def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformati
     if not usable:
         raise InputError(f"{folder}: split {asked.split} has no judged query whose document is in the corpus")
     drawn = generator.sample(usable, min(asked.queries, len(usable)))
-    kept = set().union(*(relevant[query] for query in drawn))
+    kept = {document for query in drawn for document in relevant[query]}
     others = sorted(corpus.keys() - kept)
     kept |= set(generator.sample(others, min(max(asked.documents - len(kept), 0), len(others))))
+    return Thinned(
+        {query: queries[query] for query in drawn},
+        {document: corpus[document] for document in sorted(kept)},
+        {query: relevant[query] for query in drawn},
+    )
+
+
+def _evaluator(asked: Evaluation, seed: int, batch_size: int) -> SparseInformationRetrievalEvaluator:
+    thinned = thin(asked, seed)
     return SparseInformationRetrievalEvaluator(
-        queries={query: queries[query] for query in drawn},
-        corpus={document: corpus[document] for document in sorted(kept)},
-        relevant_docs={query: relevant[query] for query in drawn},
+        queries=thinned.queries,
+        corpus=thinned.corpus,
+        relevant_docs={query: set(found) for query, found in thinned.relevant.items()},
         mrr_at_k=[10],
         ndcg_at_k=[10],
         accuracy_at_k=[1],
         precision_recall_at_k=[100],
         map_at_k=[100],
         batch_size=batch_size,
-        name=f"{folder.name}-{asked.split}",
+        name=f"{Path(asked.folder).name}-{asked.split}",
         write_csv=False,
     )
