@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take the name for true; importing typing for it would cost 15 ms
 if TYPE_CHECKING:
-    from opensearch_lsr.cluster.deployment import deploy as deploy
+    from opensearch_lsr.cluster.deploy import deploy as deploy
     from opensearch_lsr.document_encoder import DocumentEncoder as DocumentEncoder
     from opensearch_lsr.errors import LSRError as LSRError
     from opensearch_lsr.query_encoder import QueryEncoder as QueryEncoder
@@ -16,7 +16,7 @@ _HOMES = {
     "DocumentEncoder": "opensearch_lsr.document_encoder",
     "LSRError": "opensearch_lsr.errors",
     "QueryEncoder": "opensearch_lsr.query_encoder",
-    "deploy": "opensearch_lsr.cluster.deployment",
+    "deploy": "opensearch_lsr.cluster.deploy",
 }
 __all__ = ["DocumentEncoder", "LSRError", "QueryEncoder", "__version__", "deploy"]
 

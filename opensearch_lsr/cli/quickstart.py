@@ -34,7 +34,8 @@ def quickstart(name: str) -> None:
     from opensearch_lsr.bundle import Bundle
     from opensearch_lsr.cluster import bulk
     from opensearch_lsr.cluster.connect import connect, readable_errors
-    from opensearch_lsr.cluster.deployment import deploy, deployed
+    from opensearch_lsr.cluster.deploy import deploy
+    from opensearch_lsr.cluster.deployment import deployed
     from opensearch_lsr.data import documents
     from opensearch_lsr.local.node import Node
 

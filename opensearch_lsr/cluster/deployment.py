@@ -1,13 +1,12 @@
-"""What is deployed for an alias: the wish, the names it takes, and :func:`deploy`.
+"""What is deployed for an alias: the wish, the names it takes, and what is there.
 
 State lives in the cluster: an index's ``_meta.lsr`` says which encoder made its vectors and how to query them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from opensearchpy import OpenSearch
@@ -191,46 +190,6 @@ def deployed(client: OpenSearch, alias: str) -> Deployed:
             f"run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
         )
     return Deployed(alias, index, meta)
-
-
-def deploy(
-    client: OpenSearch,
-    bundle: Bundle | str | Path = "default",
-    *,
-    alias: str,
-    fields: Sequence[str],
-    change_settings: bool = False,
-    on_step: Callable[[str, str], None] = lambda title, action: None,
-    **options: Any,
-) -> Deployed:
-    """Put an encoder behind an alias; what is there already is kept, what is missing is made.
-
-    Args:
-        client: the cluster.
-        bundle: an opened bundle, or its folder, Hub name, or ``"default"``.
-        alias: what applications search.
-        fields: the text fields to encode together, in order.
-        change_settings: allow preflight to change cluster settings that are in the way.
-        on_step: called with a step's title and what it does, before it is done.
-        options: the further attributes of :class:`Deployment`.
-
-    Returns:
-        What the alias now serves.
-
-    Raises:
-        BundleError: when the bundle is damaged.
-        PreflightError: when the cluster lacks something; nothing was made.
-        DeploymentError: when what is there does not fit what is asked; nothing of it was changed.
-    """
-    from opensearch_lsr.cluster.plan import Plan
-
-    opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    plan = Plan(client, Deployment(opened, alias, tuple(fields), **options))
-    plan.preflight(change_settings)
-    for step, action in plan.pending():
-        on_step(step.title, action)
-        step.apply()
-    return deployed(client, alias)
 
 
 def _check_name(alias: str) -> None:

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import preflight, search, status, templates
+from opensearch_lsr.cluster.deploy import deploy
 from opensearch_lsr.cluster.deployment import (
     MODEL_FIELD,
     VECTOR_FIELD,
     Deployed,
     Deployment,
-    deploy,
     deployed,
     search_pipeline_name,
 )
