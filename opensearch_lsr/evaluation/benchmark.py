@@ -125,6 +125,7 @@ def _collection(asked: Run, context: Context, found: Collection, names: Sequence
     if entry.get("complete"):
         asked.on_step(f"{found.name}: is measured")
         return
+    cleanup(asked.client, asked.name, found.name)  # a killed run may have left half an index
     asked.on_step(f"{found.name}: {len(found.documents):,} documents, {len(found.queries):,} judged queries")
     encoded = Encoded(context, found.documents, asked.cache, asked.on_progress)
     own = replace(

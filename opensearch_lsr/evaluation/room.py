@@ -12,11 +12,9 @@ from opensearch_lsr.errors import ClusterError
 from opensearch_lsr.evaluation.context import Context
 from opensearch_lsr.evaluation.systems import SYSTEMS
 
-COPIES = 2  # merging writes an index anew beside the segments that it takes the place of
-
 
 def check(context: Context, names: Iterable[str], before: Iterable[Mapping[str, Any]]) -> None:
-    """Extrapolate from what was built before, with room for merging.
+    """Extrapolate from what was built before, with room for merging: one index at a time, beside its old segments.
 
     Args:
         context: of the indices to be built.
@@ -26,8 +24,9 @@ def check(context: Context, names: Iterable[str], before: Iterable[Mapping[str, 
     Raises:
         ClusterError: when the nodes have less left than is needed.
     """
-    a_document = sum(_by_storage(context, set(names), before).values())
-    needed, left = COPIES * a_document * context.documents, free(context.client)
+    indices = _by_storage(context, set(names), before).values()
+    a_document, merging = sum(indices), max(indices, default=0)
+    needed, left = (a_document + merging) * context.documents, free(context.client)
     if left is not None and needed > left:
         raise ClusterError(
             f"{context.collection}: its indices need about {needed / 1e9:.1f} GB while they are merged "
