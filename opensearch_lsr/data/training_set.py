@@ -24,6 +24,7 @@ from typing import Any
 
 from opensearch_lsr.data import beir, documents, training_records
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.whole_file import whole
 
 
 @dataclass(frozen=True)
@@ -162,18 +163,13 @@ def read_hub(
 
 def write(rows: TrainingSet, path: Path) -> None:
     """Write the rows as JSON Lines that :func:`read` reads (``.gz`` compresses); the file appears when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
-            for row in rows.rows:
-                query, texts = rows.queries[row.query], [rows.documents[index] for index in row.documents]
-                record: dict[str, Any] = {"query": query, "pos": texts[:1], "negs": texts[1:]}
-                if row.scores is not None:
-                    record = {"query": query, "docs": texts, "scores": row.scores}
-                file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as draft, gzip.open(draft, "wb") if path.suffix == ".gz" else draft.open("wb") as file:
+        for row in rows.rows:
+            query, texts = rows.queries[row.query], [rows.documents[index] for index in row.documents]
+            record: dict[str, Any] = {"query": query, "pos": texts[:1], "negs": texts[1:]}
+            if row.scores is not None:
+                record = {"query": query, "docs": texts, "scores": row.scores}
+            file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
 def _read_beir(folder: Path, split: str) -> TrainingSet:

@@ -7,8 +7,7 @@
         ├── 000000.npz      the first 512 texts: their arrays
         └── 000001.npz
 
-Every file is written beside its place, under a name of its own, and moved there: one that exists is whole, and of two
-runs that compute the same block the later replaces it with its equal.
+A file that exists is whole; of two runs that compute the same block the later replaces it with its equal.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.whole_file import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,10 +96,5 @@ def write(file: Path, block: Blocks) -> None:
         import numpy as np
 
     arrays: dict[str, Any] = {**block}  # numpy 1 takes any keyword of its own for one of them
-    draft = file.with_name(f"{file.stem}.{uuid4().hex}.part")
-    try:
-        with draft.open("xb") as stream:
-            np.savez_compressed(stream, **arrays)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole(file) as draft:
+        np.savez_compressed(draft, **arrays)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation.measures import Values
+from opensearch_lsr.whole_file import whole
 
 SCHEMA = 1
 FILE, PER_QUERY = "results.json", "per_query.jsonl.gz"
@@ -62,7 +62,8 @@ def entry(entries: list[dict[str, Any]], **key: Any) -> dict[str, Any]:
 
 def save(folder: Path, results: Mapping[str, Any]) -> None:
     """Write ``results.json``. Figures that are not finite become null; paths become text."""
-    _replace(folder / FILE, f"{_text(results)}\n".encode())
+    with whole(folder / FILE) as draft:
+        draft.write_text(f"{_text(results)}\n", encoding="utf-8")
 
 
 def plain(value: Any) -> Any:
@@ -105,7 +106,8 @@ def save_values(folder: Path, collection: str, system: str, values: Mapping[str,
         for (c, s), queries in kept.items()
         for query, found in queries.items()
     )
-    _replace(folder / PER_QUERY, gzip.compress("".join(lines).encode(), mtime=0))
+    with whole(folder / PER_QUERY) as draft:
+        draft.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
 
 
 def load_values(folder: Path) -> dict[tuple[str, str], Values]:
@@ -170,16 +172,3 @@ def _finite(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)  # numpy's numbers
-
-
-def _replace(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())  # else a crash of the machine may leave the new name without its content
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from opensearch_lsr.errors import InputError
+from opensearch_lsr.whole_file import whole
 
 Run = Mapping[str, Mapping[str, float]]
 
@@ -36,14 +37,8 @@ def write(path: Path, run: Run, tag: str) -> None:
     Raises:
         InputError: for an id with white space, or an empty one, which such a file cannot hold.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with gzip.open(partial, "wb") if path.suffix == ".gz" else partial.open("wb") as file:
-            file.writelines(line.encode() for line in _lines(run, tag, path))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as draft, gzip.open(draft, "wb") if path.suffix == ".gz" else draft.open("wb") as file:
+        file.writelines(line.encode() for line in _lines(run, tag, path))
 
 
 def read(path: Path) -> dict[str, dict[str, float]]:

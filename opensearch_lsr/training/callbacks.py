@@ -9,6 +9,7 @@ from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training.loss import LSRLoss
 from opensearch_lsr.training.run_log import RunLog
+from opensearch_lsr.whole_file import whole
 
 with needs_extra("train", "training"):
     import torch
@@ -34,9 +35,8 @@ class LossClock(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if state.is_world_process_zero:
-            partial = folder / f"{LOSS_STATE}.part"
-            save_file(_state(self.loss), partial)
-            partial.rename(folder / LOSS_STATE)  # its presence says that the checkpoint is whole
+            with whole(folder / LOSS_STATE) as draft:  # its presence says that the checkpoint is whole
+                save_file(_state(self.loss), draft)
 
 
 class NonNegativeTable(TrainerCallback):  # type: ignore[misc]  # transformers is untyped

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.whole_file import whole
 
 with needs_extra("train", "training"):
     import numpy as np
@@ -68,8 +69,10 @@ class KeptPlan:
 
     def save(self, plan: np.ndarray) -> None:
         """Keep a plan; ``data.json`` comes last and says that it is whole."""
-        _write(self._run / PLAN, lambda file: np.save(file, plan))
-        _write(self._run / DATA, lambda file: file.write_text(json.dumps(self._now, indent=2), encoding="utf-8"))
+        with whole(self._run / PLAN) as draft:
+            np.save(draft, plan)
+        with whole(self._run / DATA) as draft:
+            draft.write_text(json.dumps(self._now, indent=2), encoding="utf-8")
 
 
 def fingerprint(data: TrainingSet) -> str:
@@ -86,9 +89,3 @@ def _parts(data: TrainingSet) -> Iterator[Any]:
     yield from data.documents
     for row in data.rows:
         yield row.query, row.documents, row.scores
-
-
-def _write(file: Path, write: Callable[[Path], object]) -> None:
-    beside = file.with_name(f"unfinished-{file.name}")
-    write(beside)
-    beside.replace(file)

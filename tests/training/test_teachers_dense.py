@@ -144,7 +144,7 @@ def test_killed_and_resumed_equals_not_killed(
         DenseTeacher.prepare(tiny, QUERIES, DOCUMENTS, cache, "cpu", batch_tokens=8192)
     (parts,) = cache.glob("*.part")
     assert sorted(file.name for file in parts.iterdir()) == ["000000000000.npy", "000000000002.npy"]
-    (parts / "unfinished-000000000004.npy").write_bytes(b"\x93NUMPY half a fi")  # killed while writing
+    (parts / ".1f0c-000000000004.npy").write_bytes(b"\x93NUMPY half a fi")  # killed while writing
     counting.encoded.clear()
     counting.stop = None
     seen: list[tuple[str, int, int]] = []

@@ -8,7 +8,7 @@
         └── 000000000000.npy
 
 Names hold a SHA-256 over the model's files, the length limit and the texts, so another model or one changed text is
-another file. Every file is written beside its place and moved there, so one that exists is whole.
+another file, and one that exists is whole.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training.teachers.encoder import Encoder, Side
+from opensearch_lsr.whole_file import whole
 
 Matrix = TypeVar("Matrix")
 Progress = Callable[[str, int, int], None]
@@ -83,7 +83,8 @@ def kept(
         if not file.is_file():
             parts.mkdir(parents=True, exist_ok=True)
             blocks = _blocks(storage, encoder, side, texts, parts, lambda done: on_progress(what, done, len(texts)))
-            _write(file, partial(storage.stack, blocks))
+            with whole(file) as draft:
+                storage.stack(blocks, draft)
         shutil.rmtree(parts, ignore_errors=True)  # a kill may have left it
     except OSError as error:
         raise InputError(f"{file}: cannot be written ({error.strerror or error}); choose another cache") from error
@@ -123,12 +124,8 @@ def _blocks(
         if file.is_file():
             on_batch(len(block))
         else:
-            _write(file, partial(storage.save, storage.encode(encoder, side, block, on_batch)))
+            encoded = storage.encode(encoder, side, block, on_batch)
+            with whole(file) as draft:
+                storage.save(encoded, draft)
         files.append(file)
     return files
-
-
-def _write(file: Path, write: Callable[[Path], None]) -> None:
-    beside = file.with_name(f"unfinished-{file.name}")
-    write(beside)
-    beside.replace(file)

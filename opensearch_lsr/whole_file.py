@@ -1,0 +1,35 @@
+"""Files that are whole wherever they exist, whatever stops the process or the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Write a file beside its place, under a name of its own, and move it there at the end.
+
+    Of two processes that write the same file the later replaces what the earlier wrote. Missing folders are made.
+
+    Args:
+        file: where it is to be; what is there stays until then, and stays when writing fails.
+
+    Yields:
+        The path to write to, in the same folder and of the same suffix.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{uuid4().hex}-{file.name}")
+    try:
+        yield draft
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())  # else a crash of the machine may leave the name without its content
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
