@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from example_results import example
 
+from opensearch_lsr import whole_file
 from opensearch_lsr.errors import InputError
-from opensearch_lsr.evaluation import results
 from opensearch_lsr.evaluation.results import empty, entry, load, load_values, save, save_values
 
 VALUES = {"q1": {"nDCG@10": 0.1 + 0.2, "RR@10": 1.0}, "q é": {"nDCG@10": 0.0, "RR@10": 0.0}}
@@ -72,7 +72,7 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(whole_file.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         save(tmp_path, example())
     with pytest.raises(OSError, match="No space"):
