@@ -29,6 +29,7 @@ from opensearch_lsr.errors import InputError, LSRError
 from opensearch_lsr.training import negatives
 from opensearch_lsr.training.recipe import Recipe
 from opensearch_lsr.training.train import train
+from opensearch_lsr.whole_file import whole
 
 MINED_FROM = (3, 60)  # ranks, and how many are drawn: as in prepare.py
 MINED_PER_QUERY = 4
@@ -143,9 +144,8 @@ def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more
         "tests": tests,
     }
     shutil.copy(folder / "run" / "log.jsonl", folder.with_name(f"seed-{seed}.log.jsonl"))
-    partial = folder.with_name(f".seed-{seed}.json")
-    partial.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    partial.replace(work.result(variant.name, seed))
+    with whole(work.result(variant.name, seed)) as draft:
+        draft.write_text(json.dumps(result, indent=1), encoding="utf-8")
     shutil.rmtree(folder / "run" if variant.name in asked.needed else folder)
     shown = ", ".join(f"{name} {found['measures']['nDCG@10']:.3f}" for name, found in tests.items())
     print(f"    nDCG@10 {shown}; {tests[asked.tests[0]]['active_dims']:.0f} dims", flush=True)
