@@ -1,10 +1,10 @@
-"""Files that are whole wherever they exist, whatever stops the process or the machine."""
+"""Files that are whole wherever they exist, whatever stops the process or the machine, and made by one process only."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,3 +33,18 @@ def whole(file: Path) -> Iterator[Path]:
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """One process at a time, on one machine; the others wait. Released by the system if the holder dies.
+
+    Args:
+        file: the lock, in a folder that exists; it stays there, empty. On Windows nothing is locked.
+    """
+    with file.open("w") as held:
+        with suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield

@@ -97,6 +97,8 @@ def study(asked: plan.Plan, work: Work, arguments: argparse.Namespace) -> None:
         return
     started = time.monotonic()
     for number, (variant, seed) in enumerate(todo):
+        if finished(asked, variant, seed, work, more):  # by another process meanwhile
+            continue
         each = (time.monotonic() - started) / number if number else 0.0
         left = f", {each * (len(todo) - number) / 3600:.1f} h left" if number else ""
         print(f"[{number + 1}/{len(todo)}{left}] {variant.name} seed {seed}", flush=True)

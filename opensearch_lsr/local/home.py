@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from opensearch_lsr.errors import NodeError
+from opensearch_lsr.whole_file import locked
 
 
 def home() -> Path:
@@ -42,12 +43,8 @@ def make_folder(path: Path) -> Path:
 
 @contextmanager
 def lock(name: str, root: Path) -> Iterator[None]:
-    """One process at a time; released by the system if the holder dies."""
-    import fcntl  # not on Windows, where the commands that need no node must still run
-
-    make_folder(root)
-    with (root / f".{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """One process at a time."""
+    with locked(make_folder(root) / f".{name}.lock"):
         yield
 
 

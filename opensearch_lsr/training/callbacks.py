@@ -78,12 +78,12 @@ def step_of(found: Path) -> int:
 
 def _state(loss: LSRLoss) -> dict[str, torch.Tensor]:
     state = {name: value.clone() for name, value in loss.state_dict().items() if not name.startswith("model.")}
-    factor = loss.controller.factor if loss.controller is not None else 1.0
-    return {**state, "controller.factor": torch.tensor(factor, dtype=torch.float64)}
+    product = loss.controller.product if loss.controller is not None else 1.0
+    return {**state, "controller.product": torch.tensor(product, dtype=torch.float64)}
 
 
 def _load(loss: LSRLoss, state: dict[str, torch.Tensor]) -> None:
-    factor = float(state.pop("controller.factor"))
+    product = float(state.pop("controller.product"))
     if loss.controller is not None:
-        loss.controller.load_state_dict({"factor": factor})
+        loss.controller.load_state_dict({"product": product})
     loss.load_state_dict(state, strict=False)

@@ -60,44 +60,50 @@ class Schedule:
 class DimsController:
     """A factor on λ that steers the mean number of active tokens a document to a target.
 
-    ``factor ← factor · (mean / target)^rate`` at each update: documents that are too long raise λ, ones too short lower
-    it, and it rests where they meet the target. In logarithms this is an integral controller, so λ itself need only be
-    of the right order. One update's ratio is kept within [1/2, 2] and the factor within [1/100, 100]. Ours, for runs
-    that are compared at equal document length.
+    ``factor = (mean / target)^gain · Π (mean / target)^rate``, the product over all updates: in logarithms a controller
+    with a proportional and an integral part. Documents that are too long raise λ, ones too short lower it; the product
+    rests where they meet the target, so λ itself need only be of the right order; the first part lets go early, as
+    tokens that a penalty has silenced hardly ever fire again. A mean counts for at most twice the target and at least
+    half of it, product and factor are kept within [1/100, 100]. Ours, for runs compared at equal length.
 
     Args:
         target: active tokens a document.
-        rate: how fast, from 0 to 1; about 0.01 where every step is an update.
+        rate: how fast the product moves, from 0 to 1; about 0.01 where every step is an update.
+        gain: how much the length of the moment counts, 0 or more.
 
     Raises:
         InputError: when an argument is out of its range.
 
-    Example: twice too long at rate 1/2 is √2 more; right, no more.
+    Example: twice too long at rate 1/2 is √2 more, and for the moment twice that; right, √2 more.
 
-        >>> controller = DimsController(target=200, rate=0.5)
+        >>> controller = DimsController(target=200, rate=0.5, gain=1)
         >>> round(controller.update(400), 4), round(controller.update(200), 4)
-        (1.4142, 1.4142)
+        (2.8284, 1.4142)
     """
 
-    def __init__(self, target: float, rate: float) -> None:
+    def __init__(self, target: float, rate: float, gain: float = 0.0) -> None:
         if not target > 0:
             raise InputError(f"target of {target} active tokens; it is above 0")
         if not 0 < rate <= 1:
             raise InputError(f"rate {rate} of the active-tokens target; it is above 0 and at most 1")
-        self.target = target
-        self.rate = rate
-        self.factor = 1.0
+        self.target, self.rate, self.gain = target, rate, gain
+        self.product = self.factor = 1.0
 
     def update(self, mean_active_dims: float) -> float:
         """The new factor, after a mean over some documents."""
         ratio = min(max(mean_active_dims / self.target, 1 / MAX_RATIO), MAX_RATIO)
-        self.factor = min(max(self.factor * ratio**self.rate, 1 / MAX_FACTOR), MAX_FACTOR)
+        self.product = _bounded(self.product * ratio**self.rate)
+        self.factor = _bounded(self.product * ratio**self.gain)
         return self.factor
 
     def state_dict(self) -> dict[str, float]:
-        """What a resumed run needs; target and rate are the recipe's."""
-        return {"factor": self.factor}
+        """What a resumed run needs; the rest is the recipe's."""
+        return {"product": self.product}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Go on from a saved state."""
-        self.factor = state["factor"]
+        self.product = self.factor = state["product"]
+
+
+def _bounded(factor: float) -> float:
+    return min(max(factor, 1 / MAX_FACTOR), MAX_FACTOR)

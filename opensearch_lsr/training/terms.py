@@ -33,7 +33,7 @@ with needs_extra("train", "training"):
     from sentence_transformers import SparseEncoder
 
 OnProgress = Callable[[str, int, int], None]
-CONTROL_RATE = 0.01  # a step moves λ by at most 1 % of its distance in dims
+CONTROL_RATE, CONTROL_GAIN = 0.01, 2.0  # a step moves λ by at most 1 % of its distance in dims, squared for the moment
 
 
 def teachers(
@@ -87,7 +87,7 @@ def loss(recipe: Recipe, encoder: SparseEncoder, teacher: Ensemble | None, data:
         weight=asked.weight,
         query_weight=asked.query_weight,
         schedule=Schedule(asked.schedule, asked.schedule_steps),
-        controller=DimsController(asked.target_dims, CONTROL_RATE) if asked.target_dims else None,
+        controller=DimsController(asked.target_dims, CONTROL_RATE, CONTROL_GAIN) if asked.target_dims else None,
         candidates=recipe.batches.candidates,
         known=known,
     )

@@ -85,7 +85,7 @@ def test_the_run_moves_what_is_compared(recipe: Recipe, whole: Path) -> None:
     assert any(name.endswith("decoder.bias") for name in moved)
     kept = load_file(whole / RUN / "checkpoint-8" / callbacks.LOSS_STATE)
     assert kept["regularizer.regularizer.updates"] == 8
-    assert kept["controller.factor"] != 1
+    assert kept["controller.product"] != 1
 
 
 def test_interrupted_and_resumed(recipe: Recipe, whole: Path, tmp_path: Path) -> None:

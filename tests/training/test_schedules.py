@@ -64,10 +64,29 @@ def test_controller_reaches_its_target() -> None:
     assert controller.factor == pytest.approx(25, rel=1e-3)
 
 
+def test_controller_weighs_the_length_of_the_moment() -> None:
+    controller = DimsController(target=100, rate=0.5, gain=2.0)
+    assert controller.update(144) == pytest.approx(1.2 * 1.44**2)
+    assert controller.update(100) == pytest.approx(1.2)  # what was long is over
+    assert controller.update(64) == pytest.approx(0.96 * 0.64**2)
+
+
+def test_controller_lets_go_before_what_falls_by_itself_is_short() -> None:
+    """Documents that sink to 110 / (1 + λ) tokens and never rise again: the integral alone cuts deeper."""
+
+    def final(gain: float) -> float:
+        controller, length = DimsController(target=60, rate=0.01, gain=gain), 110.0
+        for _ in range(700):
+            length -= 0.01 * max(0.0, length - 110 / (1 + controller.update(length)))
+        return length
+
+    assert final(gain=0.0) < 50 < 54 < final(gain=2.0) < 60
+
+
 def test_controller_resumes() -> None:
-    controller = DimsController(target=100, rate=0.3)
+    controller = DimsController(target=100, rate=0.3, gain=1.0)
     controller.update(170)
-    resumed = DimsController(target=100, rate=0.3)
+    resumed = DimsController(target=100, rate=0.3, gain=1.0)
     resumed.load_state_dict(controller.state_dict())
     assert resumed.update(120) == controller.update(120)
 

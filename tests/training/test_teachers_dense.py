@@ -108,7 +108,7 @@ def test_a_second_preparation_does_not_open_the_model(tiny: Path, tmp_path: Path
     second = DenseTeacher.prepare(tiny, QUERIES, DOCUMENTS, tmp_path, "cpu")
     assert (counting.opened, len(counting.encoded)) == (1, len(QUERIES + DOCUMENTS))
     assert torch.equal(everything(first), everything(second))
-    names = sorted(path.name[:11] for path in tmp_path.iterdir())
+    names = sorted(path.name[:11] for path in tmp_path.glob("*.npy"))
     assert names == ["dense-docum", "dense-query"]
 
 

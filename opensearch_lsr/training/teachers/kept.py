@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training.teachers.encoder import Encoder, Side
-from opensearch_lsr.whole_file import whole
+from opensearch_lsr.whole_file import locked, whole
 
 Matrix = TypeVar("Matrix")
 Progress = Callable[[str, int, int], None]
@@ -57,7 +57,7 @@ def kept(
 ) -> Matrix:
     """The matrix of ``texts``, loaded where it is in the cache, else encoded into it.
 
-    One process at a time; in a distributed run let the first one finish before the others call this.
+    A process that finds another at it waits; in a distributed run let the first one finish before the others call this.
 
     Args:
         storage: how to make and keep it.
@@ -80,12 +80,14 @@ def kept(
     file = cache / f"{storage.kind}-{side}-{key(storage.format, encoder, side, texts)}{storage.suffix}"
     parts = file.with_suffix(".part")
     try:
-        if not file.is_file():
-            parts.mkdir(parents=True, exist_ok=True)
-            blocks = _blocks(storage, encoder, side, texts, parts, lambda done: on_progress(what, done, len(texts)))
-            with whole(file) as draft:
-                storage.stack(blocks, draft)
-        shutil.rmtree(parts, ignore_errors=True)  # a kill may have left it
+        cache.mkdir(parents=True, exist_ok=True)
+        with locked(cache / ".lock"):
+            if not file.is_file():
+                parts.mkdir(exist_ok=True)
+                blocks = _blocks(storage, encoder, side, texts, parts, lambda done: on_progress(what, done, len(texts)))
+                with whole(file) as draft:
+                    storage.stack(blocks, draft)
+            shutil.rmtree(parts, ignore_errors=True)  # a kill may have left it
     except OSError as error:
         raise InputError(f"{file}: cannot be written ({error.strerror or error}); choose another cache") from error
     on_progress(what, len(texts), len(texts))
