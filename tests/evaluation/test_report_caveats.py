@@ -94,6 +94,9 @@ def test_a_grown_collection_never_stands_for_a_real_one() -> None:
     ]
     by_size = grown[grown.index("<figcaption>p95 against the baseline, by documents") :]
     assert re.findall('<th scope="col" class="figure">([^<]*)', by_size)[:3] == ["10,000", "100,000", "1,000,000"]
+    rows = by_size[: by_size.index("</table>")]
+    assert rows.count("overlap@10 0.941") == 3  # of the approximate system alone, at each size
+    assert rows.count("overlap@10") == 3
     alone = {key: value for key, value in example().items() if key in ("scale", "slopes")}
     assert "p95 at 1M documents" in html.page(alone)
 

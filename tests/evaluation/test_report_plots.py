@@ -149,6 +149,7 @@ def test_labels_keep_their_distance(seed: int) -> None:
 def test_ticks() -> None:
     assert round_values(0.9, 21) == [1, 2, 5, 10, 20]
     assert round_values(4, 6.1) == [4, 5, 6]
+    assert round_values(0.89, 1.95) == [1, 1.2, 1.5]
     assert len(round_values(1e-3, 1e6)) <= 7
     assert decimals([0, 0.05, 0.1]) == 2
     assert decimals([0.675, 0.68]) == 3

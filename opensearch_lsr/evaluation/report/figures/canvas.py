@@ -29,6 +29,7 @@ COLOURS = {
 }
 """CSS variable → colour on light paper; the page's style sheet has those for dark mode. No two are alike."""
 _MARKERS = "osD^vPX"
+_DIGITS = [(1.0,), (1.0, 2.0, 5.0), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8), tuple(i / 10 for i in range(10, 100))]
 _SERIES = [name for name in COLOURS if name[0] == "s" and name[1:].isdigit()]
 
 
@@ -120,11 +121,20 @@ def decimals(ticks: Sequence[float]) -> int:
 def round_values(low: float, high: float) -> list[float]:
     """1, 2, 5, 10 … within limits on a logarithmic scale; closer ones where there are fewer than three."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1.0, 2.0, 5.0), (1, 1.5, 2, 3, 4, 5, 6, 7, 8), tuple(i / 10 for i in range(10, 100))):
+    for digits in _DIGITS:
         found = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
         if len(found) >= 3:
-            return found[:: -(-len(found) // 6)]
+            return _apart(found, (high / low) ** (1 / 6))
     return [low, high]
+
+
+def _apart(values: Sequence[float], ratio: float) -> list[float]:
+    """Those at least so many times their predecessor."""
+    kept = [values[0]]
+    for value in values:
+        if value >= kept[-1] * ratio:
+            kept.append(value)
+    return kept
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -10,6 +10,7 @@ from opensearch_lsr.evaluation.report import amounts, reading
 from opensearch_lsr.evaluation.report.figures.canvas import COLOURS, Canvas, decimals, round_values
 from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
 
+_SMALLEST = 0.05  # nDCG from the bottom to the top, at least: what is the same must not look different
 _ROW = 14  # pixels between names that stand below each other
 _BESIDE = [(10, 0, "left"), (-10, 0, "right")]
 _PLACES = _BESIDE + [
@@ -72,7 +73,8 @@ def draw(canvas: Canvas, results: Part) -> Any:
     width = canvas.width / columns - left - 16
     figure = canvas.figure((above + height + below) * math.ceil(len(panels) / columns))
     qualities = [point.quality for _, points in panels for point in points]
-    margin = 0.12 * (max(qualities) - min(qualities)) or 0.01
+    difference = max(qualities) - min(qualities)
+    margin = max(0.12 * difference, (_SMALLEST - difference) / 2)
     titles = reading.titles(results)
     for i, (title, points) in enumerate(panels):
         across, down = i % columns, i // columns
@@ -130,7 +132,8 @@ def _name(canvas: Canvas, axes: Any, points: list[_Point], titles: dict[str, str
     ]
     for point in sorted(points, key=lambda point: -point.quality):
         place, colour = (point.cost, point.quality), canvas.colour(point.system)
-        offset = {"textcoords": "offset points", "va": "center", "fontsize": 11, "color": colour}
+        paper = {"facecolor": COLOURS["paper"], "linewidth": 0, "pad": 0.5}  # so that no line strikes the name through
+        offset = {"textcoords": "offset points", "va": "center", "fontsize": 11, "color": colour, "bbox": paper}
         label = axes.annotate(titles.get(point.system, point.system), place, (0, 0), **offset)
         crowding = {}
         for x, y, side in _PLACES:

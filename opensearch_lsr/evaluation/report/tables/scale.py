@@ -45,10 +45,18 @@ def ratios(results: Part) -> Table | None:
     rows = []
     for name, title in reading.titles(results).items():
         if any(name in systems for systems, _ in measured):
-            cells = [ratio(systems.get(name, {}), "p95", name == base) for systems, base in measured]
+            cells = [_beside_overlap(systems.get(name, {}), name == base) for systems, base in measured]
             rows.append((name == measured[0][1], [Cell(title), *cells]))
     columns = ["system", *(amounts.count(number(part, "documents")) for part in found)]
     return table("p95 against the baseline, by documents", columns, rows)
+
+
+def _beside_overlap(system: Part, is_baseline: bool) -> Cell:
+    """p95's ratio, and the overlap where search is approximate: being fast at finding something else is no merit."""
+    cell, overlap = ratio(system, "p95", is_baseline), number(system, "overlap@10")
+    if not reading.mapping(system, "ann") or overlap is None:
+        return cell
+    return Cell(cell.text, ", ".join(filter(None, [cell.detail, f"overlap@10 {amounts.score(overlap)}"])))
 
 
 def sizes(results: Part) -> list[Table]:
