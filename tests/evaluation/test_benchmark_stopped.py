@@ -90,17 +90,18 @@ def test_cancelled_with_cleanup(start: Start, tmp_path: Path, snapshot: Callable
 
 
 def test_any_error_is_recorded_and_none_hidden(small: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_arguments: Any) -> None:
-        raise ValueError("two\nlines")
-
     def refused(*_arguments: Any) -> None:
         raise ClusterError("the cluster is gone, too")
 
     steps: list[str] = []
     small.on_step = steps.append
     with monkeypatch.context() as patch:
+
+        def broken(*_arguments: Any) -> None:
+            patch.setattr(benchmark, "cleanup", refused)
+            raise ValueError("two\nlines")
+
         patch.setattr(timing, "measure", broken)
-        patch.setattr(benchmark, "cleanup", refused)
         with pytest.raises(ValueError, match="two"):
             benchmark.measure(small, clean=True)
     assert steps[-1].endswith(
