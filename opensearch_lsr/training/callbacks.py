@@ -78,12 +78,13 @@ def step_of(found: Path) -> int:
 
 def _state(loss: LSRLoss) -> dict[str, torch.Tensor]:
     state = {name: value.clone() for name, value in loss.state_dict().items() if not name.startswith("model.")}
-    product = loss.controller.product if loss.controller is not None else 1.0
-    return {**state, "controller.product": torch.tensor(product, dtype=torch.float64)}
+    steered = loss.controller.state_dict() if loss.controller is not None else {}
+    return state | {f"controller.{name}": torch.tensor(value, dtype=torch.float64) for name, value in steered.items()}
 
 
 def _load(loss: LSRLoss, state: dict[str, torch.Tensor]) -> None:
-    product = float(state.pop("controller.product"))
     if loss.controller is not None:
-        loss.controller.load_state_dict({"product": product})
+        loss.controller.load_state_dict(
+            {name: float(state.pop(f"controller.{name}")) for name in loss.controller.state_dict()}
+        )
     loss.load_state_dict(state, strict=False)

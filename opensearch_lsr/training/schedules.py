@@ -86,6 +86,8 @@ class DimsController:
             raise InputError(f"target of {target} active tokens; it is above 0")
         if not 0 < rate <= 1:
             raise InputError(f"rate {rate} of the active-tokens target; it is above 0 and at most 1")
+        if gain < 0:
+            raise InputError(f"gain {gain} of the active-tokens target; it is 0 or more")
         self.target, self.rate, self.gain = target, rate, gain
         self.product = self.factor = 1.0
 

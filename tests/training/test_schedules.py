@@ -98,6 +98,7 @@ def test_controller_resumes() -> None:
         (lambda: Schedule("linear", -1), "schedule over -1 steps"),
         (lambda: DimsController(0, 0.1), "target of 0 active tokens"),
         (lambda: DimsController(100, 0), "rate 0 "),
+        (lambda: DimsController(100, 0.1, -1), "gain -1 "),
     ],
 )
 def test_settings_out_of_range(make: Any, message: str) -> None:
