@@ -1,18 +1,14 @@
-"""ML Commons models: find, upload, deploy, predict, remove."""
+"""ML Commons models: find, deploy, predict, remove. How one gets there: register.py."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError, OpenSearchWarning, TransportError
@@ -21,7 +17,6 @@ from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.errors import ClusterError, DeploymentError
 
 GROUP = "opensearch-lsr"
-CHUNK_BYTES = 10_000_000  # what ML Commons expects of every chunk but the last
 USABLE = ("REGISTERED", "DEPLOYING", "DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOY_FAILED", "UNDEPLOYED")
 _MODELS_INDEX = ".plugins-ml-model"
 
@@ -57,67 +52,6 @@ def usable(client: OpenSearch, name: str) -> Model | None:
     """The model of that name whose upload was finished, if any."""
     models = find(client, name)
     return models[0] if models and models[0].state in USABLE else None
-
-
-def pack(files: Mapping[str, Path]) -> IO[bytes]:
-    """Zip files flat, the same bytes for the same content."""
-    archive = TemporaryFile()  # noqa: SIM115 - the caller closes it
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-        for name, path in files.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            zipped.writestr(entry, path.read_bytes())
-    return archive
-
-
-def upload(
-    client: OpenSearch, name: str, version: str, function: str, archive: IO[bytes], on_chunk: Callable[[int, int], None]
-) -> str:
-    """Register a model and send its zip in chunks; what an interrupted upload left is removed first.
-
-    Args:
-        client: the cluster.
-        name: the model's name, unique to its content.
-        version: shown by ML Commons.
-        function: ``SPARSE_ENCODING`` or ``SPARSE_TOKENIZE``.
-        archive: the zip, from :func:`pack`.
-        on_chunk: called with (bytes sent, bytes in all).
-
-    Returns:
-        The model's id.
-    """
-    for leftover in find(client, name):
-        remove(client, leftover)
-    size = archive.seek(0, 2)
-    archive.seek(0)
-    content_hash = hashlib.file_digest(archive, "sha256").hexdigest()  # type: ignore[arg-type]
-    total_chunks = -(-size // CHUNK_BYTES)
-    model_id: str = client.plugins.ml.register_model_meta(
-        body={
-            "name": name,
-            "version": version,
-            "model_group_id": ensure_group(client),
-            "description": "made by opensearch-lsr",
-            "model_format": "ONNX",
-            "function_name": function,
-            "model_content_size_in_bytes": size,
-            "model_content_hash_value": content_hash,
-            "total_chunks": total_chunks,
-        }
-    )["model_id"]
-    archive.seek(0)
-    for number in range(total_chunks):
-        chunk = archive.read(CHUNK_BYTES)
-        client.transport.perform_request(
-            "POST",
-            f"/_plugins/_ml/models/{model_id}/upload_chunk/{number}",
-            body=chunk,
-            # ML Commons reads raw bytes but takes no other content type
-            headers={"content-type": "application/json"},
-            params={"request_timeout": 120},
-        )
-        on_chunk(min(size, (number + 1) * CHUNK_BYTES), size)
-    return model_id
 
 
 def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:

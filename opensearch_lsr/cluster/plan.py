@@ -17,6 +17,7 @@ from opensearch_lsr.cluster import (
     preflight,
     probe,
     query_side,
+    register,
     status,
     takeover,
     templates,
@@ -119,8 +120,8 @@ class Plan:
 
         def upload() -> None:
             self._fresh.add(name)
-            with models.pack(files) as archive:
-                models.upload(
+            with register.pack(files) as archive:
+                register.register(
                     client,
                     name,
                     bundle.config.version,

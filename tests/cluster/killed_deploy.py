@@ -10,13 +10,13 @@ from typing import Any
 from opensearchpy import Transport
 
 from opensearch_lsr import deploy
-from opensearch_lsr.cluster import bulk, models
+from opensearch_lsr.cluster import bulk, register
 from opensearch_lsr.cluster.connect import connect
 
 url, bundle, alias, last = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 options = {"source_index": sys.argv[5], "encode": "client"} if sys.argv[5:] else {"query_mode": "model"}
 changes = 0
-models.CHUNK_BYTES = 40_000  # so that an upload has a middle
+register.CHUNK_BYTES = 40_000  # so that an upload has a middle
 bulk.CLIENT_BATCH = 20  # and so has a copy
 send = Transport.perform_request
 

@@ -107,7 +107,7 @@ def test_each_collection_is_read_once(small: Run, tiny: Bundle, monkeypatch: pyt
 
 
 def test_nothing_is_left_and_the_report_is_written(whole: Run, client: OpenSearch) -> None:
-    assert client.indices.get(index="lsr-bench-*") == {}
+    assert client.indices.get(index=f"{whole.name}*") == {}
     page = write(whole.results, whole.folder)[0].read_text(encoding="utf-8")
     assert "handbook" in page
     assert "LSR (tokens)" in page

@@ -112,4 +112,4 @@ def test_any_error_is_recorded_and_none_hidden(small: Run, monkeypatch: pytest.M
     assert "relevance" in kept["collections"][0]["systems"][0]
     benchmark.measure(replace(small, results={}))
     assert results.load(small.folder)["run"]["error"] is None
-    assert small.client.indices.get(index="lsr-bench-*") == {}
+    assert small.client.indices.get(index=f"{small.name}*") == {}
