@@ -13,6 +13,7 @@ from opensearchpy import OpenSearch
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation import benchmark, collection, results, trec
+from opensearch_lsr.evaluation.context import names_of
 from opensearch_lsr.evaluation.report.write import write
 from opensearch_lsr.evaluation.run import Run
 from opensearch_lsr.evaluation.suite import Scale, Suite
@@ -107,7 +108,7 @@ def test_each_collection_is_read_once(small: Run, tiny: Bundle, monkeypatch: pyt
 
 
 def test_nothing_is_left_and_the_report_is_written(whole: Run, client: OpenSearch) -> None:
-    assert client.indices.get(index=f"{whole.name}*") == {}
+    assert client.indices.get(index=f"{names_of(whole.name)}*") == {}
     page = write(whole.results, whole.folder)[0].read_text(encoding="utf-8")
     assert "handbook" in page
     assert "LSR (tokens)" in page

@@ -16,6 +16,7 @@ from opensearchpy import OpenSearch
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.errors import ClusterError
 from opensearch_lsr.evaluation import benchmark, results, timing
+from opensearch_lsr.evaluation.context import names_of
 from opensearch_lsr.evaluation.run import Run
 
 pytestmark = pytest.mark.cluster
@@ -112,4 +113,4 @@ def test_any_error_is_recorded_and_none_hidden(small: Run, monkeypatch: pytest.M
     assert "relevance" in kept["collections"][0]["systems"][0]
     benchmark.measure(replace(small, results={}))
     assert results.load(small.folder)["run"]["error"] is None
-    assert small.client.indices.get(index=f"{small.name}*") == {}
+    assert small.client.indices.get(index=f"{names_of(small.name)}*") == {}
