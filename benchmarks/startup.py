@@ -14,14 +14,12 @@ import sys
 import time
 
 RUNS = 15
+LOAD = "from opensearch_lsr import QueryEncoder; QueryEncoder.from_pretrained('default').encode('brake noise')"
 CASES = {
     "bare python": [sys.executable, "-c", "pass"],
     "import opensearch_lsr": [sys.executable, "-c", "import opensearch_lsr"],
-    "load the default query encoder": [
-        sys.executable,
-        "-c",
-        "from opensearch_lsr import QueryEncoder; QueryEncoder.from_pretrained('default').encode('brake noise')",
-    ],
+    "load the default query encoder": [sys.executable, "-c", LOAD],
+    "the same, without its cache": ["env", "XDG_CACHE_HOME=/dev/null", sys.executable, "-c", LOAD],
     "opensearch-lsr --help": [shutil.which("opensearch-lsr") or f"{sys.prefix}/bin/opensearch-lsr", "--help"],
 }
 

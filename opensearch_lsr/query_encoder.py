@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from opensearch_lsr.bundle import Bundle, parse_tokenizer
+from opensearch_lsr import query_table
+from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, parse_tokenizer
 from opensearch_lsr.errors import BundleError, DeploymentError
 from opensearch_lsr.sparse_vector import Prune, SparseVector, strongest
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN_WEIGHTS_INDEX = "lsr-token-weights"
 MAX_CLAUSES = 1024  # indices.query.bool.max_clause_count, one clause a token
+BATCH = 1024  # queries that are tokenized at once
 
 
 class QueryEncoder:
@@ -27,33 +30,30 @@ class QueryEncoder:
 
     Args:
         tokenizer: the encoder's tokenizer (its truncation is switched off: queries are never cut).
-        weights: token → weight; tokens that are missing or weigh 0 do not match.
+        weights: the weight of each token id; tokens that weigh 0 do not match.
         fingerprint: the query fingerprint this encoder was made from.
     """
 
-    def __init__(self, tokenizer: Tokenizer, weights: dict[str, float], fingerprint: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.fingerprint = fingerprint
         self._tokenizer = tokenizer
-        self._entries: dict[int, tuple[str, float]] = {
-            index: (token, float(weights[token]))
-            for token, index in tokenizer.get_vocab(with_added_tokens=True).items()
-            if weights.get(token)
-        }
+        self._weights = weights
 
     @classmethod
     def from_pretrained(cls, name_or_path: str = "default") -> QueryEncoder:
         """Load from a bundle: a folder, a Hub name, or ``"default"``.
 
+        The first time its table is checked and kept by token id in ``$XDG_CACHE_HOME/opensearch-lsr``; see
+        :mod:`opensearch_lsr.query_table`.
+
         Raises:
             BundleError: when the bundle is missing, damaged, or a bi-encoder.
         """
         bundle = Bundle.open(name_or_path)
-        weights = bundle.weights
-        return cls(
-            parse_tokenizer(bundle.tokenizer.to_str(), str(bundle.path)), weights, bundle.config.query_fingerprint
-        )
+        tokenizer = load_tokenizer(bundle.path / TOKENIZER)
+        return cls(tokenizer, query_table.load(bundle, tokenizer), bundle.config.query_fingerprint)
 
     @classmethod
     def from_cluster(cls, client: Any, alias: str) -> QueryEncoder:
@@ -86,20 +86,33 @@ class QueryEncoder:
             raise DeploymentError(
                 f"{alias}: its token weights are gone from {TOKEN_WEIGHTS_INDEX}; run deploy again to store them"
             )
-        return cls(unpack_tokenizer(stored["_source"]["tokenizer"]), stored["_source"]["weights"], fingerprint)
+        tokenizer = unpack_tokenizer(stored["_source"]["tokenizer"])
+        return cls(tokenizer, query_table.by_id(tokenizer, stored["_source"]["weights"]), fingerprint)
 
     def encode(self, text: str) -> SparseVector:
         """Look up each distinct token of ``text``; an empty dict when none has a weight."""
         try:
-            ids = self._tokenizer.encode(text, add_special_tokens=False).ids
-        except TypeError:  # lone surrogates, which no tokenizer takes
-            ids = self._tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False).ids
-        entries = self._entries
-        return {entry[0]: entry[1] for entry in map(entries.get, ids) if entry is not None}
+            found = self._tokenizer.encode(text, add_special_tokens=False)
+        except TypeError:
+            found = self._tokenizer.encode(_encodable(text), add_special_tokens=False)
+        return self._look_up(found.ids)
 
     def encode_batch(self, texts: Iterable[str]) -> list[SparseVector]:
-        """:meth:`encode` of each text."""
-        return [self.encode(text) for text in texts]
+        """:meth:`encode` of each text, tokenized on all cores."""
+        vectors: list[SparseVector] = []
+        rest = iter(texts)
+        while batch := list(islice(rest, BATCH)):
+            try:
+                found = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            except TypeError:
+                found = self._tokenizer.encode_batch_fast([*map(_encodable, batch)], add_special_tokens=False)
+            vectors += [self._look_up(one.ids) for one in found]
+        return vectors
+
+    def _look_up(self, ids: Iterable[int]) -> SparseVector:
+        weights = self._weights
+        token: Callable[[int], str] = self._tokenizer.id_to_token  # type: ignore[assignment]  # never None: ids are its
+        return {token(index): weight for index in ids if (weight := weights[index])}
 
     def neural_sparse(self, text: str, field: str, prune: Prune | None = None) -> dict[str, Any]:
         """The query clause for ``text`` on ``field``, ready for a search body's ``query``.
@@ -115,6 +128,11 @@ class QueryEncoder:
         if not tokens:
             return {"match_none": {}}
         return {"neural_sparse": {field: {"query_tokens": tokens}}}
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def pack_tokenizer(tokenizer_json: str) -> str:

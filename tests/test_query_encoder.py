@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +69,22 @@ def test_any_unicode_is_encoded(encoder: QueryEncoder, text: str) -> None:
 
 
 def test_lone_surrogates(encoder: QueryEncoder) -> None:
-    assert "noise" in encoder.encode("noise \ud800 brake")
+    text = "noise \ud800 brake"
+    assert {"noise", "brake"} <= encoder.encode(text).keys()
+    assert encoder.encode_batch(["tap", text]) == [encoder.encode("tap"), encoder.encode(text)]
+
+
+def test_a_batch_of_any_length_in_its_order(encoder: QueryEncoder) -> None:
+    texts = [f"brake {word} {number}" for number in range(700) for word in ("noise", "", "squeak")]
+    assert encoder.encode_batch(iter(texts)) == [encoder.encode(text) for text in texts]
+    assert encoder.encode_batch([]) == []
+
+
+def test_shared_by_threads(encoder: QueryEncoder) -> None:
+    texts = [f"why do brakes squeak {number}" for number in range(2000)]
+    alone = [encoder.encode(text) for text in texts]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(encoder.encode, texts)) == alone
 
 
 def test_a_bi_encoder_has_no_lookup(exported: object) -> None:
