@@ -90,7 +90,7 @@ def check(ours: QueryEncoder, theirs: SparseEncoder, texts: Sequence[str]) -> No
 
 
 def one_by_one(ours: QueryEncoder, theirs: SparseEncoder, texts: Sequence[str], rounds: int) -> dict[str, list[int]]:
-    """Nanoseconds of each call; they take turns by the round, in random order, each a warm-up query before it counts."""
+    """Nanoseconds of each call; they take turns by the round, in random order, each after a warm-up query."""
     cases: dict[str, Callable[[str], Any]] = {
         "encode": ours.encode,
         "neural_sparse (the clause)": lambda text: ours.neural_sparse(text, "lsr_vector"),
