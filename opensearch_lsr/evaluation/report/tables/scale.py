@@ -7,8 +7,9 @@ from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
 from opensearch_lsr.evaluation.report.tables.table import Cell, Table, factor, ratio, table
 
 CAVEAT = (
-    "A grown document has more active tokens than an encoded text of its length: the times of LSR on grown corpora are "
-    "upper estimates."
+    "A grown document has more active tokens than an encoded text of its length, and the weights of shorter texts: on "
+    "grown corpora the times of LSR are upper estimates and its nDCG@10 a lower one, for comparing ways to search the "
+    "same vectors and not for comparing them with BM25."
 )
 
 _WHAT = {
