@@ -108,7 +108,7 @@ def test_what_was_left_out_at_scale_and_what_its_times_are() -> None:
         part["systems"].append({"name": "dense", "title": "Dense k-NN", "skipped": reason})
     page = read(results)
     assert f"Dense k-NN : {reason} on medquad at 10,000, medquad at 100,000, medquad at 1,000,000" in page.words
-    assert "the times of LSR on grown corpora are upper estimates" in page.words
+    assert "the times of LSR are upper estimates and its nDCG@10 a lower one" in page.words
 
 
 def test_collections_of_the_encoders_own_domain_are_marked() -> None:
