@@ -1,9 +1,9 @@
-"""What int8 weights cost: nDCG@10 of a checkpoint's float32 and int8 bundles on a BEIR collection.
+"""What int8 costs: nDCG@10 of a checkpoint's float32 and int8 bundles on a BEIR collection.
 
     python benchmarks/quantization.py CHECKPOINT --collection ../shared/collections/scifact
 
 Scores are offline dot products of query weights and full document vectors (nothing pruned, title + " " + text), so
-the difference is the weights' alone. Prints a table and, as its last line, one JSON object.
+the difference is quantisation's alone. Prints a table and, as its last line, one JSON object.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ir_measures import ScoredDoc, nDCG
 
 from opensearch_lsr.data.beir import Qrels, read_qrels, read_queries
 from opensearch_lsr.document_encoder import DocumentEncoder
-from opensearch_lsr.export.export import export
+from opensearch_lsr.export.export import QUANTIZATIONS, export
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import SparseVector
 
@@ -46,6 +46,9 @@ def main() -> None:
     parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact", help="BEIR folder")
     parser.add_argument("--split", default="test")
     parser.add_argument("--max-length", type=int, help="tokens of a document [default: the checkpoint's]")
+    parser.add_argument(
+        "--quantize", nargs="+", default=QUANTIZATIONS, metavar="KIND", help="the first is compared with"
+    )
     arguments = parser.parse_args()
 
     ids, texts = read_documents(arguments.collection)
@@ -53,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = [
             measure(arguments, quantization, Path(folder), ids, texts, queries, qrels)
-            for quantization in ("none", "int8")
+            for quantization in arguments.quantize
         ]
     report(results, arguments.collection.name, arguments.split)
 
@@ -114,16 +117,17 @@ def read_documents(collection: Path) -> tuple[list[str], list[str]]:
 
 def report(results: list[Result], collection: str, split: str) -> None:
     print(f"{collection}, {split} queries")
-    print(f"{'weights':<8}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}")
+    print(f"{'weights':<12}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}")
     for result in results:
         print(
-            f"{result.quantization:<8}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
+            f"{result.quantization:<12}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
             f"{result.documents_per_second:>6.1f}  {result.onnx_bytes / 1e6:>7.1f}"
         )
-    float32, int8 = results
-    loss = float32.ndcg_10 - int8.ndcg_10
-    print(f"loss by int8: {loss:+.4f}")
-    print(json.dumps({"collection": collection, "split": split, "loss": loss, "results": [asdict(r) for r in results]}))
+    losses = {result.quantization: results[0].ndcg_10 - result.ndcg_10 for result in results[1:]}
+    for quantization, loss in losses.items():
+        print(f"loss by {quantization}: {loss:+.4f}")
+    figures = [asdict(result) for result in results]
+    print(json.dumps({"collection": collection, "split": split, "losses": losses, "results": figures}))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opensearch_lsr.bundle import Bundle, parse_tokenizer, special_tokens
 from opensearch_lsr.errors import BundleError, needs_extra
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INPUT_IDS, ATTENTION_MASK = "input1.input_ids", "input1.attention_mask"
-TOKENS_A_BATCH = 2048  # bounds the [batch, sequence, vocabulary] logits: 2048 × 30,522 × 4 bytes = 250 MB
+TOKENS_A_BATCH = 2048  # enough for a matrix product to be near its best, little to hold
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 STREAM_WINDOW = 512  # texts sorted by length together: enough to batch alike lengths, little to hold
 
 
 class DocumentEncoder:
-    """Encodes documents with a bundle's ONNX graph.
+    """Encodes documents with a bundle's ONNX graph; safe to share between threads.
+
+    On a CPU each core has a batch of its own, while the texts to come are tokenized. A bundle with int8 arithmetic
+    (``int8-dynamic``) has one document a batch, since its vectors would depend on the others.
 
     Args:
         bundle: an opened bundle.
@@ -44,6 +50,8 @@ class DocumentEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
         self._session = _session(onnxruntime, bundle.onnx, providers)
+        self._alone = bundle.config.quantization == "int8-dynamic"
+        self._threads = CORES if self.providers[0] == "CPUExecutionProvider" else 1
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         self._tokens = [""] * bundle.config.vocab_size
         for token, index in vocabulary.items():
@@ -75,27 +83,45 @@ class DocumentEncoder:
         """
         if isinstance(texts, str):
             raise TypeError("encode takes a list of texts; wrap the one text in a list")
-        return [vector for vector, _ in self._encode_window(texts)]
+        return [vector for vector, _ in self.encode_stream(texts)]
 
     def encode_stream(self, texts: Iterable[str]) -> Iterator[tuple[SparseVector, bool]]:
-        """Encode a stream in bounded memory, in order.
+        """Encode a stream in bounded memory, in order; it is read up to 1,024 texts ahead.
 
         Yields:
             ``(vector, truncated)`` for each text; ``truncated`` says that the text had more than ``max_length`` tokens.
         """
         remaining = iter(texts)
-        while window := list(islice(remaining, STREAM_WINDOW)):
-            yield from self._encode_window(window)
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            begun: deque[list[_Begun]] = deque()
+            while window := list(islice(remaining, STREAM_WINDOW)):
+                begun.append(self._begin(pool, window))
+                if len(begun) > 1:  # the next window keeps the cores busy while the caller has this one
+                    yield from map(_result, begun.popleft())
+            for last in begun:
+                yield from map(_result, last)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _encode_window(self, texts: Sequence[str]) -> list[tuple[SparseVector, bool]]:
+    def _begin(self, pool: ThreadPoolExecutor, texts: Sequence[str]) -> list[_Begun]:
+        """Tokenize texts and hand them out in batches of like lengths, the longest first."""
         encodings = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
-        by_length = sorted(range(len(texts)), key=lambda i: -len(encodings[i].ids))
-        results: list[tuple[SparseVector, bool]] = [({}, False)] * len(texts)
-        for batch in _batches(by_length, [len(encoding.ids) for encoding in encodings]):
-            vectors = self._run([encodings[i].ids for i in batch])
-            for i, vector in zip(batch, vectors, strict=True):
-                results[i] = vector, bool(encodings[i].overflowing)
-        return results
+        lengths = [len(encoding.ids) for encoding in encodings]
+        begun: dict[int, _Begun] = {}
+        for batch in self._batches(sorted(range(len(texts)), key=lambda i: -lengths[i]), lengths):
+            vectors = pool.submit(self._run, [encodings[i].ids for i in batch])
+            for place, i in enumerate(batch):
+                begun[i] = _Begun(vectors, place, bool(encodings[i].overflowing))
+        return [begun[i] for i in range(len(texts))]
+
+    def _batches(self, order: Sequence[int], lengths: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Cut ``order`` (longest first) so that rows × longest stays within the token budget."""
+        start = 0
+        while start < len(order):
+            rows = 1 if self._alone else max(1, TOKENS_A_BATCH // max(1, lengths[order[start]]))
+            yield order[start : start + rows]
+            start += rows
 
     def _run(self, rows: list[list[int]]) -> list[SparseVector]:
         np = self._np
@@ -115,13 +141,16 @@ class DocumentEncoder:
         return {tokens[index]: weight for index, weight in zip(active.tolist(), row[active].tolist(), strict=True)}
 
 
-def _batches(order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Cut ``order`` (longest first) so that rows × longest stays within the token budget."""
-    start = 0
-    while start < len(order):
-        rows = max(1, TOKENS_A_BATCH // max(1, lengths[order[start]]))
-        yield list(order[start : start + rows])
-        start += rows
+class _Begun(NamedTuple):
+    """A text whose batch is being encoded."""
+
+    vectors: Future[list[SparseVector]]
+    place: int
+    truncated: bool
+
+
+def _result(begun: _Begun) -> tuple[SparseVector, bool]:
+    return begun.vectors.result()[begun.place], begun.truncated
 
 
 def _session(onnxruntime: Any, path: Path, providers: Sequence[str] | None) -> Any:
@@ -134,7 +163,7 @@ def _session(onnxruntime: Any, path: Path, providers: Sequence[str] | None) -> A
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    options.intra_op_num_threads = 1  # the cores have a batch each: they never wait for each other
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
     except Exception as error:  # onnxruntime raises its own C++ exception types

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from opensearch_lsr import DocumentEncoder
 from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.document_encoder import STREAM_WINDOW
 from opensearch_lsr.errors import BundleError, MissingExtraError
 
 TEXTS = ["fix the leak", "", "tea", "water " * 500, "a dog, a cat and a horse in the garden of the house"]
@@ -26,6 +28,40 @@ def test_alone_in_a_batch_and_streamed_a_text_has_the_same_vector(encoder: Docum
         assert encoder.encode([text])[0] == pytest.approx(together[i], abs=1e-5)
         assert streamed[i][0] == pytest.approx(together[i], abs=1e-5)
     assert [truncated for _, truncated in streamed] == [False, False, False, True, False]
+
+
+def test_many_windows_in_order(encoder: DocumentEncoder) -> None:
+    texts = [TEXTS[i % 3] + " water" * (i % 7) for i in range(2 * STREAM_WINDOW + 3)]
+    expected = {text: encoder.encode([text])[0] for text in dict.fromkeys(texts)}
+    for text, (vector, _) in zip(texts, encoder.encode_stream(iter(texts)), strict=True):
+        assert vector == pytest.approx(expected[text], abs=1e-5)
+
+
+def test_a_stream_is_read_two_windows_ahead_and_can_be_left(encoder: DocumentEncoder) -> None:
+    read: list[int] = []
+    stream = encoder.encode_stream(read.append(i) or "water leak" for i in range(5 * STREAM_WINDOW))  # type: ignore[func-returns-value]
+    next(stream)
+    assert len(read) == 2 * STREAM_WINDOW
+    stream.close()
+    assert len(read) == 2 * STREAM_WINDOW
+
+
+def test_an_error_while_encoding_reaches_the_caller(tiny: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = DocumentEncoder(tiny)
+
+    def broken(rows: list[list[int]]) -> list[dict[str, float]]:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(encoder, "_run", broken)
+    with pytest.raises(MemoryError, match="no room"):
+        encoder.encode(TEXTS)
+
+
+def test_shared_by_threads(encoder: DocumentEncoder) -> None:
+    alone = encoder.encode(TEXTS)
+    with ThreadPoolExecutor(4) as threads:
+        for together in threads.map(encoder.encode, [TEXTS] * 12):
+            assert all(one == pytest.approx(two, abs=1e-5) for one, two in zip(together, alone, strict=True))
 
 
 def test_weights_are_positive_and_special_tokens_absent(encoder: DocumentEncoder) -> None:

@@ -79,7 +79,11 @@ def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None
         query=_query(config),
         activation=_formula(config.activation),
         max_length=config.max_length,
-        weights={"none": "float32", "int8": "int8, one scale a row; arithmetic in float32"}[config.quantization],
+        weights={
+            "none": "float32",
+            "int8": "int8, one scale a row; arithmetic in float32",
+            "int8-dynamic": "int8, arithmetic in int8",
+        }[config.quantization],
         megabytes=size / 1e6,
         opset=config.opset,
         texts=config.parity["texts"],

@@ -1,18 +1,17 @@
-"""Masked LM + pooling + activation as one torch module, and that module as ONNX under ML Commons' contract.
+"""Masked LM + pooling + activation as one torch module, and its body, all but the head, as ONNX.
 
-Two int64 inputs named as ML Commons names them, one float32 output [batch, vocab], opset 17, IR 8: what its bundled
-onnxruntime 1.16.3 reads.
+Opset 17 and IR 8 are what ML Commons' bundled onnxruntime 1.16.3 reads.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr.document_encoder import ATTENTION_MASK, INPUT_IDS
 from opensearch_lsr.errors import CheckpointError, needs_extra
@@ -22,12 +21,14 @@ with needs_extra("export", "exporting a checkpoint"):
     import onnx
     import torch
 
+    from opensearch_lsr.training import head
+
 if TYPE_CHECKING:
     from opensearch_lsr.training.lexical_prior import LexicalPrior
 
-OUTPUT = "output"
 OPSET, IR_VERSION = 17, 8
 LARGEST = 2**31 - 1  # protobuf's limit for one message, so for one .onnx without external data
+HIDDEN, PRIOR = "hidden", "prior"  # outputs of the body
 
 
 class DocumentGraph(torch.nn.Module):
@@ -62,8 +63,24 @@ class DocumentGraph(torch.nn.Module):
         keep[list(special_ids)] = 0
         self.register_buffer("keep", keep)
 
+    @property
+    def decoder(self) -> torch.nn.Linear:
+        """What projects hidden states onto the vocabulary, the masked LM's last step."""
+        model: Any = self.model
+        decoder: torch.nn.Linear = model.get_output_embeddings()
+        return decoder
+
+    @property
+    def bias(self) -> torch.Tensor:
+        """The decoder's, float32 [vocab]."""
+        bias = self.decoder.bias
+        return torch.zeros_like(self.keep) if bias is None else bias.detach()
+
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """int64 ids and mask [batch, sequence] → float32 [batch, vocab] ≥ 0; a fully masked row is all zeros."""
+        """int64 ids and mask [batch, sequence] → float32 [batch, vocab] ≥ 0; a fully masked row is all zeros.
+
+        As written, logits and all: the ONNX graph, which never holds them, is compared with it.
+        """
         logits = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
         # 0 at padding, as in SpladePooling: relu makes it the floor anyway.
         masked = logits * attention_mask.unsqueeze(-1).to(logits.dtype)
@@ -71,23 +88,53 @@ class DocumentGraph(torch.nn.Module):
         for _ in range(self.logs):
             weights = torch.log1p(weights)
         weights = weights * self.keep
-        if self.prior is None:
-            return weights
-        vector: torch.Tensor = self.prior(
-            {"sentence_embedding": weights, "input_ids": input_ids, "attention_mask": attention_mask}
-        )["sentence_embedding"]
+        return weights if self.prior is None else weights + self.added(input_ids, attention_mask)
+
+    def added(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """The lexical prior alone, float32 [batch, vocab]."""
+        assert self.prior is not None
+        features = {"input_ids": input_ids, "attention_mask": attention_mask}
+        nothing = self.keep.new_zeros(input_ids.shape[0], self.keep.shape[0])
+        vector: torch.Tensor = self.prior(features | {"sentence_embedding": nothing})["sentence_embedding"]
         return vector
 
 
+class _Body(torch.nn.Module):
+    """What torch exports: hidden states and lexical prior."""
+
+    def __init__(self, whole: DocumentGraph) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Hidden states [sequence, batch, size], in which padding repeats a real position, and [batch, vocab]."""
+        with head.skipped(self.whole.decoder):
+            hidden = self.whole.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        own = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
+        first = attention_mask.float().argmax(dim=1, keepdim=True)  # onnxruntime 1.16.3 has no ArgMax of integers
+        real = torch.where(attention_mask.bool(), own, first)
+        hidden = hidden.gather(1, real.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])).transpose(0, 1)
+        if self.whole.prior is None:
+            return (hidden,)
+        return hidden, self.whole.added(input_ids, attention_mask)
+
+
 def build(checkpoint: Checkpoint) -> DocumentGraph:
-    """The torch module of a checkpoint, in evaluation mode."""
+    """The torch module of a checkpoint, in evaluation mode.
+
+    Raises:
+        CheckpointError: when the model does not say what projects onto its vocabulary.
+    """
+    model: Any = checkpoint.model
+    if getattr(model.get_output_embeddings(), "weight", None) is None:
+        raise CheckpointError(f"{checkpoint.path}: {type(model).__name__} names no output embeddings")
     return DocumentGraph(
-        checkpoint.model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
+        model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
     ).eval()
 
 
-def write(graph: DocumentGraph, path: Path) -> None:
-    """Export a module to one ONNX file.
+def body(graph: DocumentGraph) -> Any:
+    """The encoder as ONNX, up to what the head projects: outputs ``hidden`` and, where there is one, ``prior``.
 
     Raises:
         CheckpointError: when torch cannot export this backbone, or the file would pass 2 GiB.
@@ -99,18 +146,19 @@ def write(graph: DocumentGraph, path: Path) -> None:
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.int64)
     mask[1, 5:] = 0
-    with _quiet(), torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, _quiet(), torch.no_grad():
         try:
             torch.onnx.export(
-                graph,
+                _Body(graph).eval(),
                 (ids, mask),
-                str(path),
+                f"{folder}/body.onnx",
                 input_names=[INPUT_IDS, ATTENTION_MASK],
-                output_names=[OUTPUT],
+                output_names=[HIDDEN, *([PRIOR] if graph.prior else [])],
                 dynamic_axes={
                     INPUT_IDS: {0: "batch", 1: "sequence"},
                     ATTENTION_MASK: {0: "batch", 1: "sequence"},
-                    OUTPUT: {0: "batch"},
+                    HIDDEN: {0: "sequence", 1: "batch"},
+                    PRIOR: {0: "batch"},
                 },
                 opset_version=OPSET,
                 dynamo=False,
@@ -120,10 +168,9 @@ def write(graph: DocumentGraph, path: Path) -> None:
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise CheckpointError(f"torch cannot export this backbone to ONNX opset {OPSET} ({reason})") from error
-    model = onnx.load(str(path))
+        model = onnx.load(f"{folder}/body.onnx")
     model.ir_version = IR_VERSION
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    return model
 
 
 @contextmanager

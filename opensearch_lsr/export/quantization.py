@@ -13,7 +13,6 @@ way: where ``‖W − scale · Q‖ / ‖W‖`` (Frobenius) passes 3 % it stays 
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr.errors import needs_extra
@@ -32,17 +31,18 @@ LARGEST_INT8 = 127  # −128 is left out, so that the range is symmetric
 LARGEST_ERROR = 0.03  # normally spread rows have 0.007-0.02
 
 
-def quantize(source: Path, target: Path) -> None:
-    """Write an ONNX graph with int8 weights.
+def quantize(model: Any) -> Any:
+    """Turn an ONNX graph's weights into int8, in place.
 
     A torch ``Linear`` keeps its weight as [out, in] behind a Transpose, so a row is an output channel; a table's row
     is a token. A matrix that several nodes share (tied embedding and projection) stays one.
 
     Args:
-        source: float32 graph, one file.
-        target: where the int8 graph goes.
+        model: ONNX model; what is not a float32 matrix stays as it is.
+
+    Returns:
+        The same model.
     """
-    model = onnx.load(str(source))
     uses = _uses(model.graph)
     nodes: list[Any] = []
     added: list[Any] = []
@@ -51,12 +51,12 @@ def quantize(source: Path, target: Path) -> None:
             continue
         name = initializer.name
         weight = numpy_helper.to_array(initializer)
-        rows, scales = _rows(weight)
-        if np.linalg.norm(weight - rows * scales) > LARGEST_ERROR * np.linalg.norm(weight):
+        quantised, scales = rows(weight)
+        if np.linalg.norm(weight - quantised * scales) > LARGEST_ERROR * np.linalg.norm(weight):
             continue
         model.graph.initializer.remove(initializer)
         added += [
-            numpy_helper.from_array(rows, f"{name}.int8"),
+            numpy_helper.from_array(quantised, f"{name}.int8"),
             numpy_helper.from_array(scales, f"{name}.scale"),
         ]
         lookups, others = _split(name, uses[name])
@@ -67,7 +67,7 @@ def quantize(source: Path, target: Path) -> None:
     model.graph.initializer.extend(added)
     _insert(model.graph, nodes)
     onnx.checker.check_model(model)
-    onnx.save(model, str(target))
+    return model
 
 
 def _uses(graph: Any) -> dict[str, list[Any]]:
@@ -86,7 +86,7 @@ def _is_large_matrix(initializer: Any) -> bool:
     )
 
 
-def _rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """float32 [rows, columns] → int8 [rows, columns] and float32 scales [rows, 1]; a row of zeros has scale 1."""
     largest = np.abs(weight).max(axis=1, keepdims=True)
     scales = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)

@@ -17,9 +17,10 @@ from opensearch_lsr.export import graph
 from opensearch_lsr.export.checkpoint import Checkpoint
 
 VOCAB = len(vocabulary())
+QUANTIZATIONS = ["none", "int8", "int8-dynamic"]
 
 
-@pytest.mark.parametrize("quantize", ["none", "int8"])
+@pytest.mark.parametrize("quantize", QUANTIZATIONS)
 def test_names_types_and_versions(quantize: str, exported: Callable[..., Bundle]) -> None:
     model = onnx.load(str(exported(quantize=quantize).onnx))
     assert model.ir_version == 8
@@ -63,14 +64,15 @@ def test_every_shape_equals_torch(
     np.testing.assert_allclose(run(exported().onnx, ids.numpy(), mask.numpy()), expected, atol=1e-4)
 
 
-def test_a_fully_masked_row_is_zero(exported: Callable[..., Bundle]) -> None:
+@pytest.mark.parametrize("quantize", QUANTIZATIONS)
+def test_a_fully_masked_row_is_zero(quantize: str, exported: Callable[..., Bundle]) -> None:
     ids = np.full((2, 4), 9, dtype=np.int64)
     mask = np.array([[1, 1, 1, 1], [0, 0, 0, 0]], dtype=np.int64)
-    vectors = run(exported().onnx, ids, mask)
+    vectors = run(exported(quantize=quantize).onnx, ids, mask)
     assert vectors[0].any() and not vectors[1].any()
 
 
-@pytest.mark.parametrize("quantize", ["none", "int8"])
+@pytest.mark.parametrize("quantize", QUANTIZATIONS)
 def test_special_columns_are_zero_whatever_the_model_says(quantize: str, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

@@ -57,7 +57,7 @@ def _make_venv(python: str, venv: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-@pytest.mark.parametrize("which", ["none", "int8", "default"])
+@pytest.mark.parametrize("which", ["none", "int8", "int8-dynamic", "default"])
 def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bundle], tmp_path: Path) -> None:
     bundle = Bundle.open("default") if which == "default" else exported(quantize=which)
     rng = np.random.default_rng(0)
@@ -73,4 +73,5 @@ def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bund
     (new,) = session.run(None, {"input1.input_ids": ids, "input1.attention_mask": mask})
     old = np.load(tmp_path / "old.npy")
     assert new.any() and not new[2].any()
-    np.testing.assert_allclose(old, new, atol=1e-4)
+    # activations near the middle between two integers may be rounded either way
+    np.testing.assert_allclose(old, new, atol=0.02 if which == "int8-dynamic" else 1e-4)

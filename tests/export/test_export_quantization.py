@@ -41,24 +41,20 @@ def test_a_shared_matrix_stays_one(exported: Callable[..., Bundle]) -> None:
     assert not [i for i in initializers if i.data_type == TensorProto.FLOAT and list(i.dims) == list(tables[0].dims)]
 
 
-def test_lookup_and_product_see_the_same_rows(tmp_path: Path) -> None:
+def test_lookup_and_product_see_the_same_rows() -> None:
     weight = np.random.default_rng(0).normal(size=(128, 64)).astype(np.float32)
     weight[3] = 0
-    save(tmp_path / "float32.onnx", weight)
-    quantization.quantize(tmp_path / "float32.onnx", tmp_path / "int8.onnx")
-    expected, got = (run(tmp_path / name) for name in ("float32.onnx", "int8.onnx"))
+    expected, got = run(made_of(weight)), run(quantization.quantize(made_of(weight)))
     half_a_step = np.abs(weight).max(axis=1) / 127 / 2
     rows, products = np.abs(got[0] - expected[0]), np.abs(got[1] - expected[1])
     assert (rows <= half_a_step[[0, 3, 127], None] + 1e-6).all() and not got[0][1].any()
     assert (products <= half_a_step.sum() + 1e-4).all()
 
 
-def test_a_matrix_with_outliers_stays_float32(tmp_path: Path) -> None:
+def test_a_matrix_with_outliers_stays_float32() -> None:
     weight = np.random.default_rng(0).normal(scale=0.01, size=(256, 256)).astype(np.float32)
     weight += np.eye(256, dtype=np.float32)  # a head that started as the identity
-    save(tmp_path / "float32.onnx", weight)
-    quantization.quantize(tmp_path / "float32.onnx", tmp_path / "int8.onnx")
-    assert [i.data_type for i in onnx.load(str(tmp_path / "int8.onnx")).graph.initializer][:1] == [TensorProto.FLOAT]
+    assert [i.data_type for i in quantization.quantize(made_of(weight)).graph.initializer][:1] == [TensorProto.FLOAT]
 
 
 def test_a_graph_that_depends_on_the_batch_is_refused(
@@ -79,7 +75,7 @@ def test_a_graph_that_depends_on_the_batch_is_refused(
         parity.batch_invariance(tmp_path / "dynamic.onnx", checkpoint, [TEXT, *OTHERS], "int8")
 
 
-def save(path: Path, weight: np.ndarray) -> None:
+def made_of(weight: np.ndarray) -> onnx.ModelProto:
     """A graph that looks rows 0, 3 and 127 (or the last) of ``weight`` up and multiplies by it transposed."""
     nodes = [
         helper.make_node("Gather", ["weight", "ids"], ["rows"], axis=0),
@@ -101,11 +97,11 @@ def save(path: Path, weight: np.ndarray) -> None:
         ],
         initializers,
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def run(path: Path) -> list[np.ndarray]:
+def run(model: onnx.ModelProto) -> list[np.ndarray]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"input": np.ones((1, 64), dtype=np.float32)})
