@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from typing import Any
 
 from opensearchpy import OpenSearch, helpers
 
+from opensearch_lsr import rank_feature
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed
 from opensearch_lsr.data.documents import Document, Reject, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
+from opensearch_lsr.sparse_vector import SparseVector
 
 THREADS = 2  # bulk requests under way at once
 CLIENT_BATCH, CLUSTER_BATCH = 512, 32  # documents a bulk request; the cluster encodes one by one, so it gets few
 RETRIES = 8  # on 429, with doubling waits
+Pair = tuple[Document, dict[str, Any]]  # a document and its bulk action
 
 
 @dataclass
@@ -73,14 +77,14 @@ def load(
         The counts.
     """
     report, started = Report(), time.monotonic()
-    size = CLIENT_BATCH if encoder else CLUSTER_BATCH
+    accepted = _accepted(documents, report, on_reject)
+    actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report)
     with ThreadPoolExecutor(THREADS) as pool:
         under_way: list[Future[tuple[int, list[Reject]]]] = []
-        for batch in _batches(documents, size, report, on_reject):
-            actions = _encoded(batch, target, encoder, report) if encoder else _plain(batch, target, report)
+        while batch := list(islice(actions, CLIENT_BATCH if encoder else CLUSTER_BATCH)):
             if len(under_way) == THREADS:
                 _collect(under_way.pop(0), report, started, on_progress, on_reject)
-            under_way.append(pool.submit(_send, client, batch, actions))
+            under_way.append(pool.submit(_send, client, batch))
         for future in under_way:
             _collect(future, report, started, on_progress, on_reject)
     client.indices.refresh(index=target.index)
@@ -95,46 +99,56 @@ def scan(client: OpenSearch, index: str) -> Iterator[Document]:
         yield Document(hit["_id"], source, f"{index}/{hit['_id']}", hit.get("_routing"))
 
 
-def _batches(
-    documents: Iterable[Document | Reject], size: int, report: Report, on_reject: Callable[[Reject], None]
-) -> Iterator[list[Document]]:
-    """Batches of documents; the rejects among them are counted on the way."""
-
-    def accepted() -> Iterator[Document]:
-        for document in documents:
-            report.read += 1
-            if isinstance(document, Reject):
-                report.rejected += 1
-                on_reject(document)
-            else:
-                yield document
-
-    stream = accepted()
-    while batch := list(islice(stream, size)):
-        yield batch
+def _accepted(
+    documents: Iterable[Document | Reject], report: Report, on_reject: Callable[[Reject], None]
+) -> Iterator[Document]:
+    """The documents; the rejects among them are counted on the way."""
+    for document in documents:
+        report.read += 1
+        if isinstance(document, Reject):
+            report.rejected += 1
+            on_reject(document)
+        else:
+            yield document
 
 
-def _plain(batch: list[Document], target: Deployed, report: Report) -> list[dict[str, Any]]:
-    report.without_vector += sum(not text_of(document.source, target.fields) for document in batch)
-    return [_action(document, target.index) for document in batch]
+def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> Iterator[Pair]:
+    for document in documents:
+        report.without_vector += not text_of(document.source, target.fields)
+        yield document, _action(document, target.index)
 
 
-def _encoded(batch: list[Document], target: Deployed, encoder: DocumentEncoder, report: Report) -> list[dict[str, Any]]:
-    texts = [text_of(document.source, target.fields) for document in batch]
-    vectors = dict(
-        zip([i for i, text in enumerate(texts) if text], encoder.encode_stream(filter(None, texts)), strict=True)
-    )
-    actions = []
-    for i, document in enumerate(batch):
-        vector, truncated = vectors.get(i, ({}, False))
+def _encoded(
+    documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder, report: Report
+) -> Iterator[Pair]:
+    for document, vector, truncated in _vectors(documents, target, encoder):
         report.truncated += truncated
         if target.prune:
             vector = target.prune(vector)
         report.without_vector += not vector
-        extra = {VECTOR_FIELD: vector, MODEL_FIELD: target.document_key} if vector else {}
+        extra = {VECTOR_FIELD: rank_feature.short(vector), MODEL_FIELD: target.document_key} if vector else {}
         # the default pipeline, where there is one, would encode again
-        actions.append(_action(document, target.index, extra) | {"pipeline": "_none"})
-    return actions
+        yield document, _action(document, target.index, extra) | {"pipeline": "_none"}
+
+
+def _vectors(
+    documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder
+) -> Iterator[tuple[Document, SparseVector, bool]]:
+    """Each document with its vector, in order; one without text has an empty one, and the encoder never sees it."""
+    waiting: deque[tuple[Document, str]] = deque()
+
+    def texts() -> Iterator[str]:
+        for document in documents:
+            text = text_of(document.source, target.fields)
+            waiting.append((document, text))
+            if text:
+                yield text
+
+    for vector, truncated in encoder.encode_stream(texts()):
+        while not waiting[0][1]:
+            yield waiting.popleft()[0], {}, False
+        yield waiting.popleft()[0], vector, truncated
+    yield from ((document, {}, False) for document, _ in waiting)
 
 
 def _action(document: Document, index: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -142,12 +156,12 @@ def _action(document: Document, index: str, extra: dict[str, Any] | None = None)
     return action if document.routing is None else action | {"routing": document.routing}
 
 
-def _send(client: OpenSearch, batch: list[Document], actions: list[dict[str, Any]]) -> tuple[int, list[Reject]]:
+def _send(client: OpenSearch, batch: list[Pair]) -> tuple[int, list[Reject]]:
     """One bulk request, repeated for documents that got a 429; returns how many went in and those refused for good."""
     outcomes = helpers.streaming_bulk(
         client,
-        actions,
-        chunk_size=len(actions),
+        [action for _, action in batch],
+        chunk_size=len(batch),
         max_chunk_bytes=8 * 1024 * 1024,  # hosted clusters refuse requests above 10 MiB
         max_retries=RETRIES,
         initial_backoff=1,
@@ -155,7 +169,7 @@ def _send(client: OpenSearch, batch: list[Document], actions: list[dict[str, Any
         raise_on_error=False,
         request_timeout=600,
     )
-    by_id = {document.id: document for document in batch}
+    by_id = {document.id: document for document, _ in batch}
     refused = []
     for ok, item in outcomes:
         if not ok:

@@ -12,7 +12,10 @@ Two int64 inputs named as ML Commons names them, one float32 output [batch, voca
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +56,7 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
     """
     model = _copy(body)
     _fold_transposes(model.graph)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "body.onnx"
         quantize_dynamic(
             model,
@@ -71,6 +74,17 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
         model.graph.initializer.append(numpy_helper.from_array(rows, f"{name}.int8"))
     head.append_int8(model.graph, f"{name}.int8", scales[:, 0], graph.bias.numpy(), HIDDEN, _MAXIMA)
     return _finished(model, graph)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """onnxruntime advises every caller to fuse nodes first, on the root logger."""
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.root.setLevel(level)
 
 
 def _copy(model: Any) -> Any:

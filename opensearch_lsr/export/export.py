@@ -121,7 +121,7 @@ def _write_graph(
         save(
             assembly.int8_dynamic(body, module) if quantize == "int8-dynamic" else quantization.quantize(float32), path
         )
-        figures |= parity.against_float32(path, reference, checkpoint, texts)
+        figures |= parity.against_float32(path, reference, checkpoint, texts, quantize)
         reference.unlink()
     if quantize != "int8-dynamic":  # its documents are encoded one by one
         on_step("comparing alone, batched and padded")
