@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opensearch_lsr.cli.options import Connection, alias_option, cluster_options, json_option
-from opensearch_lsr.cli.output import emit_json, progress
+from opensearch_lsr.cli.output import emit_json, progress, table
 
 if TYPE_CHECKING:
     from opensearch_lsr.cluster.bulk import Report
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--rejects", type=click.Path(path_type=Path), help="Where refused lines go [default: FILE.rejects.jsonl]."
 )
 @click.option("--allow-empty", is_flag=True, help="Index documents without text, too; they get no vector.")
+@click.option("--timings", "show_timings", is_flag=True, help="Print where the time went.")
 @cluster_options
 @json_option
 def index(
@@ -35,6 +36,7 @@ def index(
     bundle: str,
     rejects: Path | None,
     allow_empty: bool,
+    show_timings: bool,
     as_json: bool,
 ) -> None:
     """Load documents: JSON Lines (also .gz), a BEIR folder, or - for standard input.
@@ -63,7 +65,7 @@ def index(
         stream = documents.read(file, target.fields, allow_empty)
         with _Rejects(rejects) as kept, progress() as bar:
             report = bulk.load(client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept)
-    summary = {
+    summary: dict[str, Any] = {
         "read": report.read,
         "indexed": report.indexed,
         "rejected": report.rejected,
@@ -73,6 +75,8 @@ def index(
         "documents_per_second": round(report.indexed / max(report.seconds, 1e-9), 1),
         "rejects_file": str(rejects) if report.rejected else None,
     }
+    if show_timings:
+        summary["timings"] = {name: round(seconds, 3) for name, seconds, _ in report.timings.shares()}
     if as_json:
         emit_json(summary)
     else:
@@ -85,6 +89,9 @@ def index(
             click.echo(f"{longer}: what is beyond was not encoded", err=True)
         if report.without_vector:
             click.echo(f"{report.without_vector:,} without text: found by filters only", err=True)
+        if show_timings:
+            rows = [(name, seconds, f"{share:.0%}") for name, seconds, share in report.timings.shares()]
+            table(["where the time went", "seconds", "share"], rows)
     if kept.first:
         more = f" and {report.rejected - 1:,} more" if report.rejected > 1 else ""
         raise InputError(f"{kept.first}{more}; the refused lines are in {rejects}")

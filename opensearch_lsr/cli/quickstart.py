@@ -89,7 +89,7 @@ def _remove_another_encoders_sample(client: OpenSearch) -> None:
 def _compare(client: OpenSearch) -> list[list[Any]]:
     """Run every judged query through the systems; shows some on the way."""
     from opensearch_lsr.cluster.deployment import deployed
-    from opensearch_lsr.cluster.search import Options, bm25_clause, body, hits
+    from opensearch_lsr.cluster.search import Options, ask, bm25_clause, body
     from opensearch_lsr.data import beir
     from opensearch_lsr.evaluation.measures import evaluate
     from opensearch_lsr.query_encoder import QueryEncoder
@@ -101,7 +101,7 @@ def _compare(client: OpenSearch) -> list[list[Any]]:
         requests = [{"size": 100, "query": bm25_clause(text, target.fields)}]
         for options in (Options(), Options(hybrid=True)):
             requests.append(body(client, target, text, size=100, options=options, encoder=encoder))
-        found = [hits(client, ALIAS, request) for request in requests]
+        found = [ask(client, ALIAS, request).hits for request in requests]
         for run, ranked in zip(runs.values(), found, strict=True):
             run[query] = {hit.id: hit.score for hit in ranked}
         if query in SEARCHES:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--two-phase", is_flag=True, help="Score strong query tokens first.")
 @click.option("--filter", "condition", help="FIELD=VALUE, or an OpenSearch filter clause as JSON.")
 @click.option("--hybrid", is_flag=True, help="Combine with BM25: both normalised and averaged.")
+@click.option("--timings", "show_timings", is_flag=True, help="Print where the time went.")
 @click.option("--body", "only_body", is_flag=True, help="Print the request instead of sending it.")
 @cluster_options
 @json_option
@@ -38,6 +39,7 @@ def search(
     two_phase: bool,
     condition: str | None,
     hybrid: bool,
+    show_timings: bool,
     only_body: bool,
     as_json: bool,
 ) -> None:
@@ -47,28 +49,40 @@ def search(
     Example:
       opensearch-lsr search "why do brakes squeak" --alias articles --filter lang=en
       opensearch-lsr search "why do brakes squeak" --alias articles --body
+      opensearch-lsr search "why do brakes squeak" --alias articles --timings
     """
     from opensearch_lsr.cluster.deployment import deployed
-    from opensearch_lsr.cluster.search import Options, body, hits
+    from opensearch_lsr.cluster.search import Options, ask, body, looks_up
+    from opensearch_lsr.query_encoder import QueryEncoder
+    from opensearch_lsr.timings import Timings
 
-    options = Options(mode, prune, two_phase, _filter(condition), hybrid)
+    if show_timings and as_json:
+        raise click.UsageError("--timings prints a table: leave out --json")
+    options, timings = Options(mode, prune, two_phase, _filter(condition), hybrid), Timings()
     with connection.client() as client:
-        target = deployed(client, alias)
-        request = body(client, target, text, size=size, options=options)
+        with timings.part("reading the deployment"):
+            target = deployed(client, alias)
+        with timings.part("loading the token weights"):
+            encoder = QueryEncoder.from_cluster(client, target.index) if looks_up(target, options) else None
+        with timings.part("text to request"):
+            request = body(client, target, text, size=size, options=options, encoder=encoder)
         if only_body:
             emit_json(request)
             return
-        found = hits(client, alias, request)
+        with timings.part("request"):
+            answer = ask(client, alias, request)
+    found = answer.hits
     if as_json:
         emit_json([{"id": hit.id, "score": hit.score, "source": hit.source} for hit in found])
         return
-    if not found:
+    if found:
+        rows = [(i, hit.score, hit.id, _shown(hit.source, target.fields)) for i, hit in enumerate(found, start=1)]
+        table(["#", "score", "id", "document"], rows)
+    else:
         click.echo("no hits")
-        return
-    table(
-        ["#", "score", "id", "document"],
-        [(i, hit.score, hit.id, _shown(hit.source, target.fields)) for i, hit in enumerate(found, start=1)],
-    )
+    if show_timings:
+        table(["where the time went", "ms"], [(name, seconds * 1000) for name, seconds, _ in timings.shares()])
+        click.echo(f"the cluster says {answer.took} ms of the request")
 
 
 def _filter(condition: str | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from opensearch_lsr.data.documents import Document, Reject, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
 from opensearch_lsr.sparse_vector import SparseVector
+from opensearch_lsr.timings import Timings
 
 THREADS = 2  # bulk requests under way at once
 CLIENT_BATCH, CLUSTER_BATCH = 512, 32  # documents a bulk request; the cluster encodes one by one, so it gets few
@@ -29,7 +30,7 @@ Pair = tuple[Document, dict[str, Any]]  # a document and its bulk action
 
 @dataclass
 class Report:
-    """What became of a load: ``read == indexed + rejected``. ``seconds`` is wall time."""
+    """What became of a load: ``read == indexed + rejected``. ``seconds`` is wall time, ``timings`` where it went."""
 
     read: int = 0
     indexed: int = 0
@@ -37,6 +38,7 @@ class Report:
     without_vector: int = 0
     truncated: int = 0
     seconds: float = 0.0
+    timings: Timings = field(default_factory=Timings)
 
 
 def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
@@ -77,7 +79,7 @@ def load(
         The counts.
     """
     report, started = Report(), time.monotonic()
-    accepted = _accepted(documents, report, on_reject)
+    accepted = _accepted(report.timings.each("reading documents", documents), report, on_reject)
     actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report)
     with ThreadPoolExecutor(THREADS) as pool:
         under_way: list[Future[tuple[int, list[Reject]]]] = []
@@ -87,7 +89,8 @@ def load(
             under_way.append(pool.submit(_send, client, batch))
         for future in under_way:
             _collect(future, report, started, on_progress, on_reject)
-    client.indices.refresh(index=target.index)
+    with report.timings.part("refresh"):
+        client.indices.refresh(index=target.index)
     report.seconds = time.monotonic() - started
     return report
 
@@ -121,7 +124,7 @@ def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> I
 def _encoded(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder, report: Report
 ) -> Iterator[Pair]:
-    for document, vector, truncated in _vectors(documents, target, encoder):
+    for document, vector, truncated in report.timings.each("waiting for vectors", _vectors(documents, target, encoder)):
         report.truncated += truncated
         if target.prune:
             vector = target.prune(vector)
@@ -197,7 +200,8 @@ def _collect(
     on_progress: Callable[[Report], None],
     on_reject: Callable[[Reject], None],
 ) -> None:
-    indexed, refused = future.result()
+    with report.timings.part("waiting for the cluster"):
+        indexed, refused = future.result()
     report.indexed += indexed
     report.rejected += len(refused)
     for reject in refused:

@@ -29,6 +29,14 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a request found, and the milliseconds that the cluster says it took."""
+
+    hits: list[Hit]
+    took: int
+
+
+@dataclass(frozen=True)
 class Contribution:
     """One shared token: ``score = query_weight · document_weight``."""
 
@@ -82,7 +90,8 @@ def search(
         InputError: for a text that no query can carry.
     """
     target = deployed(client, alias)
-    return hits(client, alias, body(client, target, text, size=size, options=options or Options(), encoder=encoder))
+    request = body(client, target, text, size=size, options=options or Options(), encoder=encoder)
+    return ask(client, alias, request).hits
 
 
 def body(
@@ -109,10 +118,11 @@ def bm25_clause(text: str, fields: list[str]) -> dict[str, Any]:
     return {"multi_match": {"query": text, "fields": fields, "type": "most_fields"}}
 
 
-def hits(client: OpenSearch, alias: str, request: Mapping[str, Any]) -> list[Hit]:
+def ask(client: OpenSearch, alias: str, request: Mapping[str, Any]) -> Answer:
     """Send a search request; a hit's source comes without its vector."""
     answer = client.search(index=alias, body=request)
-    return [Hit(hit["_id"], float(hit["_score"] or 0), hit.get("_source", {})) for hit in answer["hits"]["hits"]]
+    found = [Hit(hit["_id"], float(hit["_score"] or 0), hit.get("_source", {})) for hit in answer["hits"]["hits"]]
+    return Answer(found, answer["took"])
 
 
 def explain(client: OpenSearch, alias: str, text: str, document: str) -> list[Contribution]:
@@ -139,6 +149,15 @@ def contributions(query: Mapping[str, float], document: Mapping[str, float]) -> 
     return [Contribution(token, query[token], document[token], score) for token, score in strongest(scores)]
 
 
+def looks_up(target: Deployed, options: Options) -> bool:
+    """Whether a query's tokens are looked up here, which needs a :class:`QueryEncoder`."""
+    return _mode(target, options) == "tokens"
+
+
+def _mode(target: Deployed, options: Options) -> str:
+    return options.mode or ("model" if target.meta["query"] == "encoder" else "tokens")
+
+
 def _sparse_clause(
     client: OpenSearch, target: Deployed, text: str, options: Options, encoder: QueryEncoder | None
 ) -> dict[str, Any]:
@@ -148,8 +167,7 @@ def _sparse_clause(
         )
     if not text.strip():
         raise InputError("the query is empty")
-    bi_encoder = target.meta["query"] == "encoder"
-    mode = options.mode or ("model" if bi_encoder else "tokens")
+    bi_encoder, mode = target.meta["query"] == "encoder", _mode(target, options)
     if mode not in QUERY_MODES:
         raise InputError(f"query mode {mode!r}: it is one of {', '.join(QUERY_MODES)}")
     if options.prune and mode != "tokens":

@@ -16,6 +16,7 @@ from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD
 from opensearch_lsr.data.documents import Document, Reject
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
+from opensearch_lsr.rank_feature import short
 
 pytestmark = pytest.mark.cluster
 
@@ -49,6 +50,10 @@ def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) 
     marked = client.count(index=alias, body={"query": {"term": {MODEL_FIELD: target.document_key}}})["count"]
     assert marked == 100
     assert VECTOR_FIELD not in client.get(index=target.index, id="empty")["_source"]
+    parts = {"reading documents", "waiting for the cluster", "refresh"}
+    assert report.timings.seconds.keys() == parts | ({"waiting for vectors"} if mode == "client" else set())
+    vector = client.get(index=target.index, id=next(rows(1)).id)["_source"][VECTOR_FIELD]
+    assert (vector == short(vector)) == (mode == "client")
     assert bulk.load(client, target, rows(100), DocumentEncoder(tiny) if mode == "client" else None).indexed == 100
     assert client.count(index=alias)["count"] == 101
 

@@ -154,3 +154,11 @@ def test_what_an_alias_cannot_do_is_said(client: OpenSearch, tiny: Bundle, alias
         search.search(client, alias, "x" * 1_000_000)
     with pytest.raises(InputError, match="differ from the analyzers built into OpenSearch"):
         deploy(client, tiny, alias=alias, fields=FIELDS, encode="client", query_mode="analyzer")
+
+
+def test_where_the_time_went(url: str, target: Deployed) -> None:
+    command = [sys.executable, "-m", "opensearch_lsr.cli", "search", "squeaking brakes", "--alias", ALIAS, "--timings"]
+    shown = subprocess.run([*command, "--url", url], capture_output=True, text=True, check=True).stdout
+    for part in ("reading the deployment", "loading the token weights", "text to request", "request", "total"):
+        assert part in shown
+    assert "the cluster says" in shown
