@@ -52,7 +52,7 @@ def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) 
     assert VECTOR_FIELD not in client.get(index=target.index, id="empty")["_source"]
     parts = {"reading documents", "waiting for the cluster", "refresh"}
     assert report.timings.seconds.keys() == parts | ({"waiting for vectors"} if mode == "client" else set())
-    vector = client.get(index=target.index, id=next(rows(1)).id)["_source"][VECTOR_FIELD]
+    vector = client.get(index=target.index, id=rows(1)[0].id)["_source"][VECTOR_FIELD]
     assert (vector == short(vector)) == (mode == "client")
     assert bulk.load(client, target, rows(100), DocumentEncoder(tiny) if mode == "client" else None).indexed == 100
     assert client.count(index=alias)["count"] == 101
