@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar
 
+from opensearch_lsr import rank_feature
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import preflight, search, status, templates
 from opensearch_lsr.cluster.deploy import deploy
@@ -81,7 +82,7 @@ class SparseIndex(Storage):
         vector: Any = record.vector or {}
         if self.prune:
             vector = self.prune(vector)
-        marked = {VECTOR_FIELD: vector, MODEL_FIELD: self.bundle.document_key} if vector else {}
+        marked = {VECTOR_FIELD: rank_feature.short(vector), MODEL_FIELD: self.bundle.document_key} if vector else {}
         return {"title": record.title, "text": record.text, **marked}
 
 
