@@ -49,6 +49,8 @@ def main() -> None:
         return
 
     texts = read(arguments.corpus, arguments.chunk * (arguments.rounds + 1))
+    if len(texts) < arguments.chunk * (arguments.rounds + 1):
+        raise SystemExit(f"{arguments.corpus}: {len(texts)} documents are too few for so many chunks; lower --chunk")
     with tempfile.TemporaryDirectory() as folder:
         systems = {TORCH: (sys.executable, "torch", arguments.checkpoint)}
         if arguments.onnx_backend:
@@ -128,7 +130,7 @@ def encode_theirs(backend: str, model: str, length: int) -> Callable[[list[str]]
     """A checkpoint's masked LM and pooling, by the sentence-transformers that is installed."""
     from sentence_transformers import SparseEncoder
 
-    folder = next(path.parent for path in Path(model).rglob("model.safetensors") if "Transformer" in path.parent.name)
+    folder = max(Path(model).rglob("model.safetensors"), key=lambda path: path.stat().st_size).parent
     try:
         from sentence_transformers.base.modules import Transformer
         from sentence_transformers.sparse_encoder.modules import SpladePooling
@@ -171,6 +173,8 @@ def shape(bundle: Path, texts: Sequence[str]) -> dict[str, float]:
     vocabulary, hidden = next(dims for name, dims in sizes.items() if name.endswith("word_embeddings.weight"))
     layers = sum(name.endswith("attention.output.dense.weight") for name in sizes)
     a_token = 2 * (sum(rows * columns for rows, columns in linear) + vocabulary * hidden)
+    if not layers:
+        raise SystemExit(f"{bundle}: its arithmetic is counted by BERT's names, and there are none")
     attention = [4 * length * length * hidden * layers for length in lengths]
     gflop = [(length * a_token + more) / 1e9 for length, more in zip(lengths, attention, strict=True)]
     return {"tokens": statistics.mean(lengths), "gflop": statistics.mean(gflop)}

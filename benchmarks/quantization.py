@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--max-length", type=int, help="tokens of a document [default: the checkpoint's]")
     parser.add_argument(
-        "--quantize", nargs="+", default=QUANTIZATIONS, metavar="KIND", help="the first is compared with"
+        "--quantize", nargs="+", default=QUANTIZATIONS, choices=QUANTIZATIONS, help="the first is compared with"
     )
     arguments = parser.parse_args()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INPUT_IDS, ATTENTION_MASK = "input1.input_ids", "input1.attention_mask"
-TOKENS_A_BATCH = 2048  # enough for a matrix product to be near its best, little to hold
+TOKENS = 2048  # encoded at once, by all cores: bounds what exports before int8-dynamic hold, 122 kB of logits a token
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 STREAM_WINDOW = 512  # texts sorted by length together: enough to batch alike lengths, little to hold
 
@@ -27,8 +27,9 @@ STREAM_WINDOW = 512  # texts sorted by length together: enough to batch alike le
 class DocumentEncoder:
     """Encodes documents with a bundle's ONNX graph; safe to share between threads.
 
-    On a CPU each core has a batch of its own, while the texts to come are tokenized. A bundle with int8 arithmetic
-    (``int8-dynamic``) has one document a batch, since its vectors would depend on the others.
+    On a CPU each core has a batch of its own, while the texts to come are tokenized; a single text has one core. Each
+    call uses all cores, whoever else does. A bundle with int8 arithmetic (``int8-dynamic``) has one document a batch,
+    since its vectors would depend on the others, and stays on the CPU.
 
     Args:
         bundle: an opened bundle.
@@ -49,9 +50,11 @@ class DocumentEncoder:
         self._tokenizer = parse_tokenizer(bundle.tokenizer.to_str(), str(bundle.path))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
-        self._session = _session(onnxruntime, bundle.onnx, providers)
         self._alone = bundle.config.quantization == "int8-dynamic"
-        self._threads = CORES if self.providers[0] == "CPUExecutionProvider" else 1
+        if providers is None:  # CUDA has no such integer arithmetic
+            providers = [*([] if self._alone else ["CUDAExecutionProvider"]), "CPUExecutionProvider"]
+        self._session = _session(onnxruntime, bundle.onnx, providers)
+        self._threads = 1 if self.providers[0] == "CUDAExecutionProvider" else CORES
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
         self._tokens = [""] * bundle.config.vocab_size
         for token, index in vocabulary.items():
@@ -88,6 +91,8 @@ class DocumentEncoder:
     def encode_stream(self, texts: Iterable[str]) -> Iterator[tuple[SparseVector, bool]]:
         """Encode a stream in bounded memory, in order; it is read up to 1,024 texts ahead.
 
+        Close it (``contextlib.closing``) to leave it before its end: what was begun is then not encoded to no purpose.
+
         Yields:
             ``(vector, truncated)`` for each text; ``truncated`` says that the text had more than ``max_length`` tokens.
         """
@@ -108,18 +113,19 @@ class DocumentEncoder:
         """Tokenize texts and hand them out in batches of like lengths, the longest first."""
         encodings = self._tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
         lengths = [len(encoding.ids) for encoding in encodings]
-        begun: dict[int, _Begun] = {}
+        by_place: dict[int, _Begun] = {}
         for batch in self._batches(sorted(range(len(texts)), key=lambda i: -lengths[i]), lengths):
             vectors = pool.submit(self._run, [encodings[i].ids for i in batch])
             for place, i in enumerate(batch):
-                begun[i] = _Begun(vectors, place, bool(encodings[i].overflowing))
-        return [begun[i] for i in range(len(texts))]
+                by_place[i] = _Begun(vectors, place, bool(encodings[i].overflowing))
+        return [by_place[i] for i in range(len(texts))]
 
     def _batches(self, order: Sequence[int], lengths: Sequence[int]) -> Iterator[Sequence[int]]:
-        """Cut ``order`` (longest first) so that rows × longest stays within the token budget."""
-        start = 0
+        """Cut ``order`` (longest first) so that rows × longest stays within a thread's tokens, and each has work."""
+        start, share = 0, -(-len(order) // self._threads)
         while start < len(order):
-            rows = 1 if self._alone else max(1, TOKENS_A_BATCH // max(1, lengths[order[start]]))
+            rows = min(share, max(1, TOKENS // self._threads // max(1, lengths[order[start]])))
+            rows = 1 if self._alone else rows
             yield order[start : start + rows]
             start += rows
 
@@ -153,13 +159,13 @@ def _result(begun: _Begun) -> tuple[SparseVector, bool]:
     return begun.vectors.result()[begun.place], begun.truncated
 
 
-def _session(onnxruntime: Any, path: Path, providers: Sequence[str] | None) -> Any:
-    wanted = list(providers) if providers is not None else ["CUDAExecutionProvider", "CPUExecutionProvider"]
+def _session(onnxruntime: Any, path: Path, wanted: Sequence[str]) -> Any:
     available = onnxruntime.get_available_providers()
     chosen = [provider for provider in wanted if provider in available]
     if not chosen:
         raise BundleError(
-            f"providers {wanted}: onnxruntime here offers {available}; for CUDA: pip install 'opensearch-lsr[gpu]'"
+            f"providers {list(wanted)}: onnxruntime here offers {available}; "
+            "for CUDA: pip install 'opensearch-lsr[gpu]'"
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

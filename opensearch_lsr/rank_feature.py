@@ -14,6 +14,7 @@ from functools import cache
 from opensearch_lsr.sparse_vector import SparseVector
 
 CUT = 15  # bits of a float32 that are not kept
+TOO_LARGE = 3.3e38  # near float32's largest
 _FLOAT, _BITS = struct.Struct("<f"), struct.Struct("<I")
 
 
@@ -27,9 +28,9 @@ def short(vector: Mapping[str, float]) -> SparseVector:
     """The same features in at most four digits a weight; weights differ by 0.4 % at most.
 
     Args:
-        vector: token → weight above 0.
+        vector: token → weight above 0; what float32 does not hold stays as it is, for the cluster to refuse.
     """
-    return {token: _shortest(kept(weight)) for token, weight in vector.items()}
+    return {token: _shortest(kept(weight)) if weight < TOO_LARGE else weight for token, weight in vector.items()}
 
 
 @cache

@@ -29,6 +29,11 @@ def test_the_same_feature_in_few_digits(weight: float) -> None:
     assert short({"tap": got}) == {"tap": got}
 
 
+def test_what_float32_does_not_hold_is_left_for_the_cluster_to_refuse() -> None:
+    assert short({"a": math.inf, "b": 1e300}) == {"a": math.inf, "b": 1e300}
+    assert math.isnan(short({"a": math.nan})["a"])
+
+
 def test_it_is_shorter() -> None:
     weights = {str(i): math.log1p(i / 100) for i in range(1, 300)}
     assert len(json.dumps(short(weights))) < 0.6 * len(json.dumps(weights))

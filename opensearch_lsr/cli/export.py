@@ -19,7 +19,7 @@ from opensearch_lsr.cli.output import emit_json, table
     type=click.Choice(["none", "int8", "int8-dynamic"]),
     default="none",
     show_default=True,
-    help="int8: weights, a quarter of the size; int8-dynamic: arithmetic, too, on CPUs twice as fast or more.",
+    help="int8: weights, a quarter of the size; int8-dynamic: arithmetic, too, for speed on CPUs.",
 )
 @click.option("--name", help="What the bundle is called where it is deployed [default: the checkpoint's folder name].")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the encoder.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensearch_lsr.cli.options import Connection, alias_option, cluster_options, json_option
-from opensearch_lsr.cli.output import emit_json, progress, table
+from opensearch_lsr.cli.output import emit_json, progress, where_time_went
 
 if TYPE_CHECKING:
     from opensearch_lsr.cluster.bulk import Report
@@ -65,6 +65,7 @@ def index(
         stream = documents.read(file, target.fields, allow_empty)
         with _Rejects(rejects) as kept, progress() as bar:
             report = bulk.load(client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept)
+        shares = report.timings.shares()
     summary: dict[str, Any] = {
         "read": report.read,
         "indexed": report.indexed,
@@ -75,8 +76,6 @@ def index(
         "documents_per_second": round(report.indexed / max(report.seconds, 1e-9), 1),
         "rejects_file": str(rejects) if report.rejected else None,
     }
-    if show_timings:
-        summary["timings"] = {name: round(seconds, 3) for name, seconds, _ in report.timings.shares()}
     if as_json:
         emit_json(summary)
     else:
@@ -89,9 +88,8 @@ def index(
             click.echo(f"{longer}: what is beyond was not encoded", err=True)
         if report.without_vector:
             click.echo(f"{report.without_vector:,} without text: found by filters only", err=True)
-        if show_timings:
-            rows = [(name, seconds, f"{share:.0%}") for name, seconds, share in report.timings.shares()]
-            table(["where the time went", "seconds", "share"], rows)
+    if show_timings:
+        where_time_went(shares)
     if kept.first:
         more = f" and {report.rejected - 1:,} more" if report.rejected > 1 else ""
         raise InputError(f"{kept.first}{more}; the refused lines are in {rejects}")

@@ -16,8 +16,10 @@ def emit_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """Print a table; columns of numbers stand right."""
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None, aside: bool = False
+) -> None:
+    """Print a table; columns of numbers stand right. ``aside``: on stderr, so that stdout stays what was asked for."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -29,8 +31,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str |
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(f"{cell:.3f}" if isinstance(cell, float) else str(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    terminal = (sys.stderr if aside else sys.stdout).isatty()
+    console = Console(width=None if terminal else 120, highlight=False, stderr=aside)
     console.print(drawn)
+
+
+def where_time_went(shares: Sequence[tuple[str, float, float]]) -> None:
+    """A table of (part, seconds, share), on stderr."""
+    rows = [(name, seconds * 1000, f"{share:.0%}") for name, seconds, share in shares]
+    table(["where the time went", "ms", "share"], rows, aside=True)
 
 
 @contextmanager

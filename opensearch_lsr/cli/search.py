@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensearch_lsr.cli.options import Connection, PruneRule, alias_option, cluster_options, json_option
-from opensearch_lsr.cli.output import emit_json, table
+from opensearch_lsr.cli.output import emit_json, table, where_time_went
 
 if TYPE_CHECKING:
     from opensearch_lsr.sparse_vector import Prune
@@ -52,26 +52,24 @@ def search(
       opensearch-lsr search "why do brakes squeak" --alias articles --timings
     """
     from opensearch_lsr.cluster.deployment import deployed
-    from opensearch_lsr.cluster.search import Options, ask, body, looks_up
-    from opensearch_lsr.query_encoder import QueryEncoder
+    from opensearch_lsr.cluster.search import Options, ask, body
     from opensearch_lsr.timings import Timings
 
-    if show_timings and as_json:
-        raise click.UsageError("--timings prints a table: leave out --json")
     options, timings = Options(mode, prune, two_phase, _filter(condition), hybrid), Timings()
     with connection.client() as client:
         with timings.part("reading the deployment"):
             target = deployed(client, alias)
-        with timings.part("loading the token weights"):
-            encoder = QueryEncoder.from_cluster(client, target.index) if looks_up(target, options) else None
-        with timings.part("text to request"):
-            request = body(client, target, text, size=size, options=options, encoder=encoder)
+        with timings.part("text to request, with token weights from the cluster"):
+            request = body(client, target, text, size=size, options=options)
         if only_body:
             emit_json(request)
             return
         with timings.part("request"):
             answer = ask(client, alias, request)
-    found = answer.hits
+    found, shares = answer.hits, timings.shares()
+    if show_timings:
+        where_time_went(shares)
+        click.echo(f"the cluster says {answer.took} ms of the request", err=True)
     if as_json:
         emit_json([{"id": hit.id, "score": hit.score, "source": hit.source} for hit in found])
         return
@@ -80,9 +78,6 @@ def search(
         table(["#", "score", "id", "document"], rows)
     else:
         click.echo("no hits")
-    if show_timings:
-        table(["where the time went", "ms"], [(name, seconds * 1000) for name, seconds, _ in timings.shares()])
-        click.echo(f"the cluster says {answer.took} ms of the request")
 
 
 def _filter(condition: str | None) -> dict[str, Any] | None:

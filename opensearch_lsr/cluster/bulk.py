@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -81,7 +82,8 @@ def load(
     report, started = Report(), time.monotonic()
     accepted = _accepted(report.timings.each("reading documents", documents), report, on_reject)
     actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report)
-    with ThreadPoolExecutor(THREADS) as pool:
+    # closed whatever happens: the encoder would go on with what it has begun
+    with closing(actions), ThreadPoolExecutor(THREADS) as pool:
         under_way: list[Future[tuple[int, list[Reject]]]] = []
         while batch := list(islice(actions, CLIENT_BATCH if encoder else CLUSTER_BATCH)):
             if len(under_way) == THREADS:
@@ -115,7 +117,7 @@ def _accepted(
             yield document
 
 
-def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> Iterator[Pair]:
+def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> Generator[Pair]:
     for document in documents:
         report.without_vector += not text_of(document.source, target.fields)
         yield document, _action(document, target.index)
@@ -123,8 +125,8 @@ def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> I
 
 def _encoded(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder, report: Report
-) -> Iterator[Pair]:
-    for document, vector, truncated in report.timings.each("waiting for vectors", _vectors(documents, target, encoder)):
+) -> Generator[Pair]:
+    for document, vector, truncated in report.timings.each("encoding", _vectors(documents, target, encoder)):
         report.truncated += truncated
         if target.prune:
             vector = target.prune(vector)
@@ -137,21 +139,17 @@ def _encoded(
 def _vectors(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder
 ) -> Iterator[tuple[Document, SparseVector, bool]]:
-    """Each document with its vector, in order; one without text has an empty one, and the encoder never sees it."""
+    """Each document with its vector, in order; one without text has an empty one."""
     waiting: deque[tuple[Document, str]] = deque()
 
     def texts() -> Iterator[str]:
         for document in documents:
-            text = text_of(document.source, target.fields)
-            waiting.append((document, text))
-            if text:
-                yield text
+            waiting.append((document, text_of(document.source, target.fields)))
+            yield waiting[-1][1]
 
     for vector, truncated in encoder.encode_stream(texts()):
-        while not waiting[0][1]:
-            yield waiting.popleft()[0], {}, False
-        yield waiting.popleft()[0], vector, truncated
-    yield from ((document, {}, False) for document, _ in waiting)
+        document, text = waiting.popleft()
+        yield document, vector if text else {}, truncated
 
 
 def _action(document: Document, index: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -149,15 +149,6 @@ def contributions(query: Mapping[str, float], document: Mapping[str, float]) -> 
     return [Contribution(token, query[token], document[token], score) for token, score in strongest(scores)]
 
 
-def looks_up(target: Deployed, options: Options) -> bool:
-    """Whether a query's tokens are looked up here, which needs a :class:`QueryEncoder`."""
-    return _mode(target, options) == "tokens"
-
-
-def _mode(target: Deployed, options: Options) -> str:
-    return options.mode or ("model" if target.meta["query"] == "encoder" else "tokens")
-
-
 def _sparse_clause(
     client: OpenSearch, target: Deployed, text: str, options: Options, encoder: QueryEncoder | None
 ) -> dict[str, Any]:
@@ -167,7 +158,8 @@ def _sparse_clause(
         )
     if not text.strip():
         raise InputError("the query is empty")
-    bi_encoder, mode = target.meta["query"] == "encoder", _mode(target, options)
+    bi_encoder = target.meta["query"] == "encoder"
+    mode = options.mode or ("model" if bi_encoder else "tokens")
     if mode not in QUERY_MODES:
         raise InputError(f"query mode {mode!r}: it is one of {', '.join(QUERY_MODES)}")
     if options.prune and mode != "tokens":

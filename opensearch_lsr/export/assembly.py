@@ -2,12 +2,10 @@
 
 Two int64 inputs named as ML Commons names them, one float32 output [batch, vocab].
 
-==============  ========================================================================================
-``none``        float32
-``int8``        int8 weights, float32 arithmetic (:mod:`~opensearch_lsr.export.quantization`)
-``int8-dynamic``  int8 weights and arithmetic; activations are quantised as they come, per tensor in the
-                body: a document's vector depends on the documents beside it, so each is encoded alone
-==============  ========================================================================================
+- ``none``: :func:`float32`.
+- ``int8``: the same with int8 weights and float32 arithmetic, by :mod:`opensearch_lsr.export.quantization`.
+- ``int8-dynamic``: :func:`int8_dynamic`, int8 weights and arithmetic. Activations are quantised as they come, in the
+  body per tensor: a document's vector depends on the documents beside it, so each is encoded alone.
 """
 
 from __future__ import annotations
@@ -22,17 +20,17 @@ from typing import Any
 from opensearch_lsr.document_encoder import ATTENTION_MASK
 from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.export import head, quantization
-from opensearch_lsr.export.graph import HIDDEN, PRIOR, DocumentGraph
+from opensearch_lsr.export.graph import HIDDEN, MAXIMA, PRIOR, DocumentGraph
 
 with needs_extra("export", "exporting a checkpoint"):
     import numpy as np
     import onnx
+    import torch
     from onnx import TensorProto, helper, numpy_helper
     from onnx.helper import make_node
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
 OUTPUT = "output"
-_MAXIMA = "maxima"
 
 
 def float32(body: Any, graph: DocumentGraph) -> Any:
@@ -43,7 +41,9 @@ def float32(body: Any, graph: DocumentGraph) -> Any:
         graph: what it was made from.
     """
     model = _copy(body)
-    head.append(model.graph, _table(model.graph, graph), len(graph.keep), graph.bias.numpy(), HIDDEN, _MAXIMA)
+    if graph.decoder:
+        weight = _table(model.graph, graph.decoder)
+        head.append(model.graph, weight, len(graph.keep), graph.bias.numpy(), HIDDEN, MAXIMA)
     return _finished(model, graph)
 
 
@@ -51,11 +51,12 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
     """The whole graph with int8 arithmetic; the arguments are :func:`float32`'s.
 
     The body's matrix products are onnxruntime's ``quantize_dynamic``: one scale for an activation tensor, one for each
-    column of a weight, whose 7 bits keep processors without VNNI from saturating. One int8 table serves both the lookup
-    of a document's tokens and the projection.
+    column of a weight, whose 7 bits keep processors without VNNI from saturating; a matrix that these bits do not hold
+    stays float32. Where embedding and projection are tied, one int8 table serves both.
     """
     model = _copy(body)
     _fold_transposes(model.graph)
+    coarse = _coarse(model.graph)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         path = Path(folder) / "body.onnx"
         quantize_dynamic(
@@ -64,16 +65,31 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             reduce_range=True,
+            nodes_to_exclude=coarse,
             weight_type=QuantType.QInt8,
         )
         model = onnx.load(path)
-    rows, scales = quantization.rows(graph.decoder.weight.detach().numpy())
-    name = _table(model.graph, graph)
+    if graph.decoder is None:
+        return _finished(quantization.quantize(model), graph)
+    name, bias = _table(model.graph, graph.decoder), graph.bias.numpy()
     model = quantization.quantize(model)
-    if f"{name}.int8" not in {tensor.name for tensor in model.graph.initializer}:
-        model.graph.initializer.append(numpy_helper.from_array(rows, f"{name}.int8"))
-    head.append_int8(model.graph, f"{name}.int8", scales[:, 0], graph.bias.numpy(), HIDDEN, _MAXIMA)
+    if f"{name}.int8" in {tensor.name for tensor in model.graph.initializer}:
+        _, scales = quantization.rows(graph.decoder.weight.detach().numpy())
+        head.append_int8(model.graph, f"{name}.int8", scales[:, 0], bias, HIDDEN, MAXIMA)
+    else:
+        head.append(model.graph, name, len(graph.keep), bias, HIDDEN, MAXIMA)
     return _finished(model, graph)
+
+
+def _coarse(graph: Any) -> list[str]:
+    """The products of matrices whose columns lose too much in 7 bits."""
+    weights = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
+    products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
+    return [
+        node.name
+        for node in products
+        if quantization.loss(numpy_helper.to_array(weights[node.input[1]]).T, bits=7) > quantization.LARGEST_ERROR * 2
+    ]
 
 
 @contextmanager
@@ -93,9 +109,9 @@ def _copy(model: Any) -> Any:
     return copied
 
 
-def _table(graph: Any, of: DocumentGraph) -> str:
+def _table(graph: Any, decoder: torch.nn.Linear) -> str:
     """The initializer that holds the decoder's weight [vocab, size]: the embedding's, where they are tied."""
-    weight = of.decoder.weight.detach().numpy()
+    weight = decoder.weight.detach().numpy()
     for tensor in graph.initializer:
         if tuple(tensor.dims) == weight.shape and np.array_equal(numpy_helper.to_array(tensor), weight):
             return str(tensor.name)
@@ -118,7 +134,7 @@ def _finished(model: Any, graph: DocumentGraph) -> Any:
     added = model.graph
     for name, value in {"one": np.array(1, np.float32), "keep": graph.keep.numpy()}.items():
         added.initializer.append(numpy_helper.from_array(value, f"activation.{name}"))
-    nodes = [make_node("Relu", [_MAXIMA], ["activation.0"])]
+    nodes = [make_node("Relu", [MAXIMA], ["activation.0"])]
     for log in range(graph.logs):
         nodes += [
             make_node("Add", [f"activation.{log}", "activation.one"], [f"activation.{log}.more"]),

@@ -10,7 +10,8 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr.document_encoder import ATTENTION_MASK, INPUT_IDS
@@ -21,14 +22,14 @@ with needs_extra("export", "exporting a checkpoint"):
     import onnx
     import torch
 
-    from opensearch_lsr.training import head
+    from opensearch_lsr.training.head import skipped
 
 if TYPE_CHECKING:
     from opensearch_lsr.training.lexical_prior import LexicalPrior
 
 OPSET, IR_VERSION = 17, 8
 LARGEST = 2**31 - 1  # protobuf's limit for one message, so for one .onnx without external data
-HIDDEN, PRIOR = "hidden", "prior"  # outputs of the body
+HIDDEN, MAXIMA, PRIOR = "hidden", "maxima", "prior"  # outputs of the body
 
 
 class DocumentGraph(torch.nn.Module):
@@ -63,17 +64,25 @@ class DocumentGraph(torch.nn.Module):
         keep[list(special_ids)] = 0
         self.register_buffer("keep", keep)
 
-    @property
-    def decoder(self) -> torch.nn.Linear:
-        """What projects hidden states onto the vocabulary, the masked LM's last step."""
+    @cached_property
+    def decoder(self) -> torch.nn.Linear | None:
+        """What projects hidden states onto the vocabulary, where that is plainly the masked LM's last step."""
         model: Any = self.model
-        decoder: torch.nn.Linear = model.get_output_embeddings()
-        return decoder
+        decoder = model.get_output_embeddings()
+        if not isinstance(decoder, torch.nn.Linear):
+            return None
+        inputs = {"input_ids": torch.zeros(1, 2, dtype=torch.int64), "attention_mask": torch.ones(1, 2)}
+        with torch.no_grad():
+            logits = model(**inputs).logits
+            with skipped(decoder):
+                hidden = model(**inputs).logits
+            plain = hidden.shape[-1] == decoder.in_features and torch.allclose(decoder(hidden), logits, atol=1e-5)
+        return decoder if plain else None
 
     @property
     def bias(self) -> torch.Tensor:
         """The decoder's, float32 [vocab]."""
-        bias = self.decoder.bias
+        bias = self.decoder.bias if self.decoder else None
         return torch.zeros_like(self.keep) if bias is None else bias.detach()
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -100,41 +109,37 @@ class DocumentGraph(torch.nn.Module):
 
 
 class _Body(torch.nn.Module):
-    """What torch exports: hidden states and lexical prior."""
+    """What torch exports: hidden states, or maxima where it is not plain what projects them, and lexical prior."""
 
     def __init__(self, whole: DocumentGraph) -> None:
         super().__init__()
         self.whole = whole
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Hidden states [sequence, batch, size], in which padding repeats a real position, and [batch, vocab]."""
-        with head.skipped(self.whole.decoder):
+        """Hidden states [sequence, batch, size], in which padding repeats a real position, or maxima [batch, vocab]."""
+        decoder = self.whole.decoder
+        with skipped(decoder) if decoder else nullcontext():
             hidden = self.whole.model(input_ids=input_ids, attention_mask=attention_mask).logits
         own = torch.arange(input_ids.shape[1], device=input_ids.device).unsqueeze(0)
         first = attention_mask.float().argmax(dim=1, keepdim=True)  # onnxruntime 1.16.3 has no ArgMax of integers
         real = torch.where(attention_mask.bool(), own, first)
         hidden = hidden.gather(1, real.unsqueeze(-1).expand(-1, -1, hidden.shape[-1])).transpose(0, 1)
+        if decoder is None:
+            hidden = hidden.amax(dim=0)
         if self.whole.prior is None:
             return (hidden,)
         return hidden, self.whole.added(input_ids, attention_mask)
 
 
 def build(checkpoint: Checkpoint) -> DocumentGraph:
-    """The torch module of a checkpoint, in evaluation mode.
-
-    Raises:
-        CheckpointError: when the model does not say what projects onto its vocabulary.
-    """
-    model: Any = checkpoint.model
-    if getattr(model.get_output_embeddings(), "weight", None) is None:
-        raise CheckpointError(f"{checkpoint.path}: {type(model).__name__} names no output embeddings")
+    """The torch module of a checkpoint, in evaluation mode."""
     return DocumentGraph(
-        model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
+        checkpoint.model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
     ).eval()
 
 
 def body(graph: DocumentGraph) -> Any:
-    """The encoder as ONNX, up to what the head projects: outputs ``hidden`` and, where there is one, ``prior``.
+    """The encoder as ONNX, up to what the head projects: outputs ``hidden`` (or ``maxima``) and ``prior``, if any.
 
     Raises:
         CheckpointError: when torch cannot export this backbone, or the file would pass 2 GiB.
@@ -153,11 +158,12 @@ def body(graph: DocumentGraph) -> Any:
                 (ids, mask),
                 f"{folder}/body.onnx",
                 input_names=[INPUT_IDS, ATTENTION_MASK],
-                output_names=[HIDDEN, *([PRIOR] if graph.prior else [])],
+                output_names=[HIDDEN if graph.decoder else MAXIMA, *([PRIOR] if graph.prior else [])],
                 dynamic_axes={
                     INPUT_IDS: {0: "batch", 1: "sequence"},
                     ATTENTION_MASK: {0: "batch", 1: "sequence"},
                     HIDDEN: {0: "sequence", 1: "batch"},
+                    MAXIMA: {0: "batch"},
                     PRIOR: {0: "batch"},
                 },
                 opset_version=OPSET,

@@ -2,9 +2,9 @@
 
 SPLADE's head is ``w_j = act(max_i (h_i · E_j + b_j))`` (arXiv 2109.10086). Exported as written, onnxruntime builds the
 logits [batch, sequence, vocabulary] (512 tokens: 62 MB a document) and walks them again for the mask, the bias and the
-maximum. Here the vocabulary is cut into blocks whose logits stay in the processor's cache, each pooled at once; the
-mask is applied before (padding repeats a real position, which changes no maximum), the bias after. Positions come
-first, [sequence, batch, size], so that the maximum runs over whole rows of memory.
+maximum. Here the vocabulary is cut into blocks of a few megabytes of logits, each pooled at once, from the processor's
+cache; the mask is applied before (padding repeats a real position, which changes no maximum), the bias after. Positions
+come first, [sequence, batch, size], so that the maximum runs over whole rows of memory.
 
 With int8 arithmetic each document's hidden states are scaled to 7 bits by one number of its own,
 ``s_d = max |h| / 63``, so a vector does not depend on the documents beside it, and the maximum is taken of integers:
@@ -27,7 +27,7 @@ with needs_extra("export", "exporting a checkpoint"):
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BLOCK = 1024  # tokens: the logits of 512 positions are 2 MB, a core's second-level cache
+BLOCK = 1024  # tokens: a block of the logits of 512 positions is 2 MB, about what a core has of cache
 LARGEST = 63  # of a hidden state in 7 bits, without −64, so that the range is symmetric
 ZERO = 64  # where 0 lies among unsigned 7-bit numbers
 

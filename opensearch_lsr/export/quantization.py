@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALLEST = 4096  # elements; below it a scale and three nodes cost as much as they save
-LARGEST_INT8 = 127  # −128 is left out, so that the range is symmetric
 LARGEST_ERROR = 0.03  # normally spread rows have 0.007-0.02
 
 
@@ -51,9 +50,9 @@ def quantize(model: Any) -> Any:
             continue
         name = initializer.name
         weight = numpy_helper.to_array(initializer)
-        quantised, scales = rows(weight)
-        if np.linalg.norm(weight - quantised * scales) > LARGEST_ERROR * np.linalg.norm(weight):
+        if loss(weight) > LARGEST_ERROR:
             continue
+        quantised, scales = rows(weight)
         model.graph.initializer.remove(initializer)
         added += [
             numpy_helper.from_array(quantised, f"{name}.int8"),
@@ -86,11 +85,18 @@ def _is_large_matrix(initializer: Any) -> bool:
     )
 
 
-def rows(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def rows(weight: NDArray[np.float32], bits: int = 8) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """float32 [rows, columns] → int8 [rows, columns] and float32 scales [rows, 1]; a row of zeros has scale 1."""
     largest = np.abs(weight).max(axis=1, keepdims=True)
-    scales = np.where(largest > 0, largest / LARGEST_INT8, 1).astype(np.float32)
+    scales = np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1).astype(np.float32)
     return np.rint(weight / scales).astype(np.int8), scales
+
+
+def loss(weight: NDArray[np.float32], bits: int = 8) -> float:
+    """``‖W − scale · Q‖ / ‖W‖`` (Frobenius) of a matrix; 0 for one of zeros."""
+    quantised, scales = rows(weight, bits)
+    norm = float(np.linalg.norm(weight))
+    return float(np.linalg.norm(weight - quantised * scales)) / norm if norm else 0.0
 
 
 def _split(name: str, nodes: list[Any]) -> tuple[list[Any], list[Any]]:

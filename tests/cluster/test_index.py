@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,59 @@ def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) 
     assert marked == 100
     assert VECTOR_FIELD not in client.get(index=target.index, id="empty")["_source"]
     parts = {"reading documents", "waiting for the cluster", "refresh"}
-    assert report.timings.seconds.keys() == parts | ({"waiting for vectors"} if mode == "client" else set())
+    assert report.timings.seconds.keys() == parts | ({"encoding"} if mode == "client" else set())
     vector = client.get(index=target.index, id=rows(1)[0].id)["_source"][VECTOR_FIELD]
     assert (vector == short(vector)) == (mode == "client")
     assert bulk.load(client, target, rows(100), DocumentEncoder(tiny) if mode == "client" else None).indexed == 100
     assert client.count(index=alias)["count"] == 101
+
+
+def test_documents_without_text_between_others(client: OpenSearch, tiny: Bundle, alias: str) -> None:
+    target = deploy(client, tiny, alias=alias, fields=["text"], encode="client")
+    texts = ["", "water", "", "", "leak", ""]
+    documents = [Document(f"d{i}", {"text": text}, "") for i, text in enumerate(texts)]
+    report = bulk.load(client, target, documents, DocumentEncoder(tiny))
+    assert (report.indexed, report.without_vector) == (6, 4)
+    found = [client.get(index=target.index, id=f"d{i}")["_source"].get(VECTOR_FIELD) for i in range(6)]
+    assert [bool(vector) for vector in found] == [bool(text) for text in texts]
+    assert found[1] == pytest.approx(DocumentEncoder(tiny).encode(["water"])[0], rel=1 / 256)
+
+
+def test_shortened_weights_are_the_same_features(client: OpenSearch, tiny: Bundle, alias: str) -> None:
+    target = deploy(client, tiny, alias=alias, fields=["text"], encode="client")
+    weights = {f"t{i}": 0.01 * 1.07**i for i in range(120)}
+    client.index(index=target.index, id="long", body={VECTOR_FIELD: weights})
+    client.index(index=target.index, id="short", body={VECTOR_FIELD: short(weights)}, refresh=True)
+    for token in weights:
+        query = {"neural_sparse": {VECTOR_FIELD: {"query_tokens": {token: 1.0}}}}
+        hits = client.search(index=target.index, body={"query": query})["hits"]["hits"]
+        assert [hit["_score"] for hit in hits] == [hits[0]["_score"]] * 2, token
+    assert short(weights) != weights
+
+
+def test_a_load_that_fails_leaves_no_encoder_at_work(
+    client: OpenSearch, tiny: Bundle, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = deploy(client, tiny, alias=alias, fields=["text"], encode="client")
+    encoder, run = DocumentEncoder(tiny), []
+
+    def gone(*_: object) -> None:
+        raise ConnectionError("the cluster is gone")
+
+    def slow(ids: list[list[int]]) -> list[dict[str, float]]:
+        run.append(ids)
+        time.sleep(0.05)
+        return [{"water": 1.0}] * len(ids)
+
+    monkeypatch.setattr(bulk, "_send", gone)
+    monkeypatch.setattr(encoder, "_run", slow)
+    monkeypatch.setattr("opensearch_lsr.document_encoder.TOKENS", 1)
+    with pytest.raises(ConnectionError, match="is gone") as caught:
+        bulk.load(client, target, rows(5000), encoder)
+    after = len(run)
+    time.sleep(0.3)
+    assert len(run) == after < 5000
+    assert caught.value
 
 
 def test_documents_with_vectors_pass_the_pipeline_again(client: OpenSearch, tiny: Bundle, alias: str) -> None:
