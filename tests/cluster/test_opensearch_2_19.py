@@ -104,7 +104,12 @@ def test_documents_are_taken_over(client_2_19: OpenSearch, target: Deployed) -> 
         whole, kept = ({hit["_id"]: hit["_source"].get(VECTOR_FIELD, {}) for hit in found} for found in hits.values())
         assert kept.keys() == whole.keys()
         for identifier, vector in kept.items():
-            assert vector == pytest.approx(prune(whole[identifier]), rel=0.01)
+            expected = prune(whole[identifier])
+            for token in vector.keys() ^ expected.keys():  # at the limit itself, rounding decides
+                assert whole[identifier][token] == pytest.approx(0.4 * max(whole[identifier].values()), rel=0.01)
+            both = vector.keys() & expected.keys()
+            assert {t: vector[t] for t in both} == pytest.approx({t: expected[t] for t in both}, rel=0.01)
+            assert len(both) >= len(expected) - 2
     finally:
         undeploy(client_2_19, taken.alias)
 
