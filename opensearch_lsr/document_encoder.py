@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opensearch_lsr.bundle import Bundle, parse_tokenizer, special_tokens
+from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, special_tokens
 from opensearch_lsr.errors import BundleError, needs_extra
 from opensearch_lsr.sparse_vector import SparseVector
 
@@ -47,7 +47,7 @@ class DocumentEncoder:
         self._np = numpy
         self.bundle = bundle
         self.max_length = bundle.config.max_length
-        self._tokenizer = parse_tokenizer(bundle.tokenizer.to_str(), str(bundle.path))
+        self._tokenizer = load_tokenizer(bundle.path / TOKENIZER)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_length)
         self._alone = bundle.config.quantization == "int8-dynamic"

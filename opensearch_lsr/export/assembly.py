@@ -10,17 +10,14 @@ Two int64 inputs named as ML Commons names them, one float32 output [batch, voca
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.document_encoder import ATTENTION_MASK
 from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.export import head, quantization
-from opensearch_lsr.export.graph import HIDDEN, MAXIMA, PRIOR, DocumentGraph
+from opensearch_lsr.export.graph import HIDDEN, MAXIMA, PRIOR, DocumentGraph, quiet
 
 with needs_extra("export", "exporting a checkpoint"):
     import numpy as np
@@ -57,7 +54,7 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
     model = _copy(body)
     _fold_transposes(model.graph)
     coarse = _coarse(model.graph)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet(None):
         path = Path(folder) / "body.onnx"
         quantize_dynamic(
             model,
@@ -73,9 +70,10 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
         return _finished(quantization.quantize(model), graph)
     name, bias = _table(model.graph, graph.decoder), graph.bias.numpy()
     model = quantization.quantize(model)
-    if f"{name}.int8" in {tensor.name for tensor in model.graph.initializer}:
-        _, scales = quantization.rows(graph.decoder.weight.detach().numpy())
-        head.append_int8(model.graph, f"{name}.int8", scales[:, 0], bias, HIDDEN, MAXIMA)
+    matrices = _matrices(model.graph)
+    if f"{name}.int8" in matrices:
+        scales = numpy_helper.to_array(matrices[f"{name}.scale"])[:, 0]
+        head.append_int8(model.graph, f"{name}.int8", scales, bias, HIDDEN, MAXIMA)
     else:
         head.append(model.graph, name, len(graph.keep), bias, HIDDEN, MAXIMA)
     return _finished(model, graph)
@@ -83,7 +81,7 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
 
 def _coarse(graph: Any) -> list[str]:
     """The products of matrices whose columns lose too much in 7 bits."""
-    weights = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
+    weights = _matrices(graph)
     products = [node for node in graph.node if node.op_type == "MatMul" and node.input[1] in weights]
     return [
         node.name
@@ -92,15 +90,9 @@ def _coarse(graph: Any) -> list[str]:
     ]
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """onnxruntime advises every caller to fuse nodes first, on the root logger."""
-    level = logging.root.level
-    logging.root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.root.setLevel(level)
+def _matrices(graph: Any) -> dict[str, Any]:
+    """The initializers of two dimensions, by name."""
+    return {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
 
 
 def _copy(model: Any) -> Any:
@@ -121,7 +113,7 @@ def _table(graph: Any, decoder: torch.nn.Linear) -> str:
 
 def _fold_transposes(graph: Any) -> None:
     """Turn ``Transpose(weight)`` into weights: a product with anything else is not quantised."""
-    weights = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
+    weights = _matrices(graph)
     folded = [node for node in graph.node if node.op_type == "Transpose" and node.input[0] in weights]
     for node in folded:
         columns = np.ascontiguousarray(numpy_helper.to_array(weights[node.input[0]]).T)

@@ -151,7 +151,7 @@ def body(graph: DocumentGraph) -> Any:
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.int64)
     mask[1, 5:] = 0
-    with tempfile.TemporaryDirectory() as folder, _quiet(), torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, quiet("torch.onnx"), torch.no_grad():
         try:
             torch.onnx.export(
                 _Body(graph).eval(),
@@ -180,12 +180,16 @@ def body(graph: DocumentGraph) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet(name: str | None) -> Iterator[None]:
     """The exporter warns that it is deprecated and about every traced shape, and prints a graph that it cannot write.
 
-    The parity check is what decides, and an error is one line.
+    onnxruntime's quantiser advises every caller to fuse nodes first. The parity check is what decides, and an error is
+    one line.
+
+    Args:
+        name: the logger that is to say nothing below errors; None for the root.
     """
-    logger = logging.getLogger("torch.onnx")
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
