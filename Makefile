@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NODE ?= default
 
-.PHONY: quickstart test lint docs clean
+.PHONY: quickstart test lint audit docs clean
 
 quickstart: .venv/quickstart  ## embedded OpenSearch, default encoder, sample corpus, searches, BM25 beside it
 	$(BIN)/opensearch-lsr quickstart --name $(NODE)
@@ -16,6 +16,9 @@ lint: .venv/development  ## style, types, layers, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: .venv/development  ## known vulnerabilities among the dependencies
+	$(BIN)/python .ci/audit.py
 
 docs: .venv/development  ## write docs/cli.md from --help
 	$(BIN)/python docs/write_cli.py

@@ -8,6 +8,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take the name for true; importing typing for it would cost 15 ms
 if TYPE_CHECKING:
     from opensearch_lsr.cluster.deploy import deploy as deploy
+    from opensearch_lsr.cluster.migrate import migrate as migrate
+    from opensearch_lsr.cluster.rollback import rollback as rollback
     from opensearch_lsr.document_encoder import DocumentEncoder as DocumentEncoder
     from opensearch_lsr.errors import LSRError as LSRError
     from opensearch_lsr.query_encoder import QueryEncoder as QueryEncoder
@@ -17,8 +19,10 @@ _HOMES = {
     "LSRError": "opensearch_lsr.errors",
     "QueryEncoder": "opensearch_lsr.query_encoder",
     "deploy": "opensearch_lsr.cluster.deploy",
+    "migrate": "opensearch_lsr.cluster.migrate",
+    "rollback": "opensearch_lsr.cluster.rollback",
 }
-__all__ = ["DocumentEncoder", "LSRError", "QueryEncoder", "__version__", "deploy"]
+__all__ = ["DocumentEncoder", "LSRError", "QueryEncoder", "__version__", "deploy", "migrate", "rollback"]
 
 
 def __getattr__(name: str) -> object:

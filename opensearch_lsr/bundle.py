@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.errors import BundleError
+from opensearch_lsr.stranger_files import bounded, inside
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -32,6 +34,7 @@ SCHEMA_VERSION = 1
 DEFAULT = Path(__file__).parent / "default_encoder"
 ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
 _HUB_FILES = [ONNX, TOKENIZER, TABLE, CONFIG, CARD]
+_FINGERPRINT, _NAME = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,18 @@ class Config:
     parity: Mapping[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
+    def __post_init__(self) -> None:
+        """Refuse what no export wrote: these become names in a cluster, and sizes here."""
+        for one in fields(self):
+            value, kind = getattr(self, one.name), {"str": str, "int": int, "bool": bool}.get(str(one.type))
+            if kind and type(value) is not kind:
+                raise ValueError(f"{one.name} is {value!r:.50}")
+            if kind is int and not 0 < value <= 10_000_000:
+                raise ValueError(f"{one.name} is {value!r:.50}")
+        fingerprints = self.document_fingerprint, self.query_fingerprint
+        if not _NAME.fullmatch(self.name) or not all(map(_FINGERPRINT.fullmatch, fingerprints)):
+            raise ValueError(f"name {self.name!r:.50}, fingerprints {fingerprints!r:.100}")
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -68,10 +83,10 @@ class Bundle:
             BundleError: naming the file that is missing, partial or damaged.
         """
         path = resolve(name_or_path)
-        config = _read_config(path / CONFIG)
+        config = _read_config(inside(path, CONFIG, BundleError))
         needed = [ONNX, TOKENIZER] + ([TABLE] if config.query == "table" else [])
         for name in needed:
-            if not (path / name).is_file():
+            if not inside(path, name, BundleError).is_file():
                 raise BundleError(f"{path}: {name} is missing; export the bundle again")
         return cls(path, config)
 
@@ -159,7 +174,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     if not path.is_file():
         raise BundleError(f"{path}: not found")
-    return parse_tokenizer(path.read_text(encoding="utf-8"), str(path))
+    return parse_tokenizer(bounded(path, 100, BundleError).read_text(encoding="utf-8"), str(path))
 
 
 def open_tokenizer(source: str) -> Tokenizer:
@@ -172,8 +187,8 @@ def open_tokenizer(source: str) -> Tokenizer:
     """
     path = DEFAULT if source == "default" else Path(source).expanduser()
     if path.is_dir():  # a Router's tokenizers lie in its modules' folders
-        found = [path / TOKENIZER, *sorted(path.glob(f"*/{TOKENIZER}"))]
-        path = next((file for file in found if file.is_file()), found[0])
+        found = [TOKENIZER, *sorted(str(file.relative_to(path)) for file in path.glob(f"*/{TOKENIZER}"))]
+        path = inside(path, next((name for name in found if (path / name).is_file()), TOKENIZER), BundleError)
     elif not path.exists() and _is_hub_name(source):
         path = _from_hub(source, [TOKENIZER]) / TOKENIZER
     tokenizer = load_tokenizer(path)
@@ -208,13 +223,13 @@ def _read_config(path: Path) -> Config:
             "opensearch-lsr export CHECKPOINT -o BUNDLE"
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(bounded(path, 1, BundleError).read_text(encoding="utf-8"))
         if values["schema_version"] != SCHEMA_VERSION:
             raise BundleError(
                 f"{path}: schema_version {values['schema_version']}, this package reads {SCHEMA_VERSION}; export again"
             )
         config = Config(**values)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BundleError(f"{path}: damaged ({error}); export the bundle again") from error
     if config.query not in ("table", "encoder"):
         raise BundleError(f"{path}: query is {config.query!r}; it is 'table' or 'encoder'")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, special_tokens
 from opensearch_lsr.errors import BundleError, needs_extra
+from opensearch_lsr.onnx_file import has_external_data
 from opensearch_lsr.sparse_vector import SparseVector
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class DocumentEncoder:
         self._session = _session(onnxruntime, bundle.onnx, providers)
         self._threads = 1 if self.providers[0] == "CUDAExecutionProvider" else CORES
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        if max(vocabulary.values(), default=-1) >= bundle.config.vocab_size:
+            raise BundleError(f"{bundle.path}: {TOKENIZER} has more tokens than lsr.json says; export the bundle again")
         self._tokens = [""] * bundle.config.vocab_size
         for token, index in vocabulary.items():
             self._tokens[index] = token
@@ -171,7 +174,11 @@ def _session(onnxruntime: Any, path: Path, wanted: Sequence[str]) -> Any:
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # the cores have a batch each: they never wait for each other
     try:
+        if has_external_data(path):
+            raise BundleError(f"{path}: has weights in other files, which are not read; a bundle's graph is one file")
         session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
+    except BundleError:
+        raise
     except Exception as error:  # onnxruntime raises its own C++ exception types
         raise BundleError(
             f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0][:200]}); export the bundle again"

@@ -9,7 +9,11 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
+from math import inf
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr import query_table
@@ -35,11 +39,15 @@ class QueryEncoder:
     """
 
     def __init__(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str) -> None:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        self.fingerprint = fingerprint
-        self._tokenizer = tokenizer
-        self._weights = weights
+        self._take(tokenizer, weights, fingerprint)
+        self._origin: tuple[Any, str] | None = None  # client and alias
+        self._check_every = self._next_check = inf
+        self._checking = Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """The query fingerprint of what this encoder looks up at present."""
+        return self._side[2]
 
     @classmethod
     def from_pretrained(cls, name_or_path: str = "default") -> QueryEncoder:
@@ -56,63 +64,64 @@ class QueryEncoder:
         return cls(tokenizer, query_table.load(bundle, tokenizer), bundle.config.query_fingerprint)
 
     @classmethod
-    def from_cluster(cls, client: Any, alias: str) -> QueryEncoder:
-        """Load the query side of what ``alias`` serves, from the cluster itself.
+    def from_cluster(cls, client: Any, alias: str, check_every: float | None = 60.0) -> QueryEncoder:
+        """Load the query side of what ``alias`` serves, from the cluster itself, and follow it when that changes.
 
         Args:
             client: an opensearch-py client, or anything with its ``indices.get_mapping`` and ``get``.
             alias: the alias (or index) that was deployed.
+            check_every: seconds after which the next encoding asks the cluster whether the alias has another query side
+                now; others go on meanwhile, and in between nothing is sent. When the cluster does not answer, what was
+                loaded stays. None: never.
 
         Raises:
             DeploymentError: when the index behind the alias was not deployed by this package, or is a bi-encoder's.
         """
-        found = client.indices.get_mapping(index=alias, ignore=404)
-        if "error" in found:
-            raise DeploymentError(f"{alias}: no such alias; run: opensearch-lsr deploy BUNDLE --alias {alias}")
-        metas = [index["mappings"].get("_meta", {}).get("lsr") for index in found.values()]
-        meta = metas[0] if len(metas) == 1 else None
-        if not meta:
-            raise DeploymentError(
-                f"{alias}: not deployed by opensearch-lsr (no _meta.lsr); "
-                f"run: opensearch-lsr deploy BUNDLE --alias {alias}"
-            )
-        if meta["query"] != "table":
-            raise DeploymentError(
-                f"{alias}: a bi-encoder, queries need its model: send query_text (the search pipeline adds the model)"
-            )
-        fingerprint = meta["query_fingerprint"]
-        stored = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
-        if not stored.get("found"):
-            raise DeploymentError(
-                f"{alias}: its token weights are gone from {TOKEN_WEIGHTS_INDEX}; run deploy again to store them"
-            )
-        tokenizer = unpack_tokenizer(stored["_source"]["tokenizer"])
-        return cls(tokenizer, query_table.by_id(tokenizer, stored["_source"]["weights"]), fingerprint)
+        encoder = cls(*_query_side(client, alias))
+        encoder._origin = client, alias
+        if check_every is not None:
+            encoder._check_every, encoder._next_check = check_every, monotonic() + check_every
+        return encoder
+
+    def refresh(self) -> bool:
+        """Take the query side that the alias has now, if that is another one; False for encoders not from a cluster.
+
+        Raises:
+            DeploymentError: as :meth:`from_cluster`; what was loaded stays.
+        """
+        if self._origin is None:
+            return False
+        found = _fingerprint(*self._origin)
+        if found == self.fingerprint:
+            return False
+        self._take(*_stored(*self._origin, found))
+        return True
 
     def encode(self, text: str) -> SparseVector:
         """Look up each distinct token of ``text``; an empty dict when none has a weight."""
+        if monotonic() > self._next_check:
+            self._check()
+        tokenizer, weights, _ = self._side
         try:
-            found = self._tokenizer.encode(text, add_special_tokens=False)
+            found = tokenizer.encode(text, add_special_tokens=False)
         except TypeError:
-            found = self._tokenizer.encode(_encodable(text), add_special_tokens=False)
-        return self._look_up(found.ids)
+            found = tokenizer.encode(_encodable(text), add_special_tokens=False)
+        return _look_up(tokenizer, weights, found.ids)
 
     def encode_batch(self, texts: Iterable[str]) -> list[SparseVector]:
         """:meth:`encode` of each text, tokenized on all cores."""
+        if monotonic() > self._next_check:
+            self._check()
+        tokenizer, weights, _ = self._side
         vectors: list[SparseVector] = []
         rest = iter(texts)
         while batch := list(islice(rest, BATCH)):
             try:
-                found = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+                found = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             except TypeError:
-                found = self._tokenizer.encode_batch_fast([*map(_encodable, batch)], add_special_tokens=False)
-            vectors += [self._look_up(one.ids) for one in found]
+                found = tokenizer.encode_batch_fast([*map(_encodable, batch)], add_special_tokens=False)
+            vectors += [_look_up(tokenizer, weights, one.ids) for one in found]
         return vectors
-
-    def _look_up(self, ids: Iterable[int]) -> SparseVector:
-        weights = self._weights
-        token: Callable[[int], str] = self._tokenizer.id_to_token  # type: ignore[assignment]  # never None: ids are its
-        return {token(index): weight for index in ids if (weight := weights[index])}
 
     def neural_sparse(self, text: str, field: str, prune: Prune | None = None) -> dict[str, Any]:
         """The query clause for ``text`` on ``field``, ready for a search body's ``query``.
@@ -129,6 +138,66 @@ class QueryEncoder:
             return {"match_none": {}}
         return {"neural_sparse": {field: {"query_tokens": tokens}}}
 
+    def _take(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._side = tokenizer, weights, fingerprint  # one object: no thread sees half of a change
+
+    def _check(self) -> None:
+        """Look whether the alias has another query side; one thread does, the others go on."""
+        if self._checking.acquire(blocking=False):
+            try:
+                self._next_check = monotonic() + self._check_every
+                with suppress(Exception):  # whatever the client raises: searching tells what is wrong, with its reason
+                    self.refresh()
+            finally:
+                self._checking.release()
+
+
+def _look_up(tokenizer: Tokenizer, weights: Sequence[float], ids: Iterable[int]) -> SparseVector:
+    token: Callable[[int], str] = tokenizer.id_to_token  # type: ignore[assignment]  # never None: ids are its own
+    return {token(index): weight for index in ids if (weight := weights[index])}
+
+
+def _fingerprint(client: Any, alias: str) -> str:
+    """Of the query side that an alias has now."""
+    found = client.indices.get_mapping(index=alias, ignore=404)
+    if "error" in found:
+        raise DeploymentError(f"{alias}: no such alias; run: opensearch-lsr deploy BUNDLE --alias {alias}")
+    metas = [index["mappings"].get("_meta", {}).get("lsr") for index in found.values()]
+    meta = metas[0] if len(metas) == 1 else None
+    if not meta:
+        raise DeploymentError(
+            f"{alias}: not deployed by opensearch-lsr (no _meta.lsr); run: opensearch-lsr deploy BUNDLE --alias {alias}"
+        )
+    if meta["query"] != "table":
+        raise DeploymentError(
+            f"{alias}: a bi-encoder, queries need its model: send query_text (the search pipeline adds the model)"
+        )
+    return str(meta["query_fingerprint"])
+
+
+def _query_side(client: Any, alias: str) -> tuple[Tokenizer, Sequence[float], str]:
+    fingerprint = _fingerprint(client, alias)
+    try:
+        return _stored(client, alias, fingerprint)
+    except DeploymentError:
+        again = _fingerprint(client, alias)
+        if again == fingerprint:
+            raise
+        return _stored(client, alias, again)  # replaced in between
+
+
+def _stored(client: Any, alias: str, fingerprint: str) -> tuple[Tokenizer, Sequence[float], str]:
+    """The tokenizer, the weights by token id, and the fingerprint again."""
+    stored = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
+    if not stored.get("found"):
+        raise DeploymentError(
+            f"{alias}: its token weights are gone from {TOKEN_WEIGHTS_INDEX}; run deploy again to store them"
+        )
+    tokenizer = unpack_tokenizer(stored["_source"]["tokenizer"])
+    return tokenizer, query_table.by_id(tokenizer, stored["_source"]["weights"]), fingerprint
+
 
 def _encodable(text: str) -> str:
     """Without lone surrogates, which no tokenizer takes."""
@@ -141,15 +210,19 @@ def pack_tokenizer(tokenizer_json: str) -> str:
 
 
 def unpack_tokenizer(packed: str) -> Tokenizer:
+    """The tokenizer that :func:`pack_tokenizer` stored; see :func:`unpack` for what is raised."""
+    return parse_tokenizer(unpack(packed), TOKEN_WEIGHTS_INDEX)
+
+
+def unpack(packed: str) -> str:
     """The inverse of :func:`pack_tokenizer`.
 
     Raises:
         BundleError: when the stored text is damaged.
     """
     try:
-        text = gzip.decompress(base64.b64decode(packed)).decode()
+        return gzip.decompress(base64.b64decode(packed)).decode()
     except (ValueError, OSError, EOFError) as error:
         raise BundleError(
             f"{TOKEN_WEIGHTS_INDEX}: the stored tokenizer is damaged ({error}); run deploy again"
         ) from error
-    return parse_tokenizer(text, TOKEN_WEIGHTS_INDEX)

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from opensearch_lsr.errors import BundleError
+from opensearch_lsr.stranger_files import bounded
 
 TokenWeights = dict[str, float]
 MAX_WEIGHT = 64  # OpenSearch refuses query tokens that weigh more
@@ -62,10 +63,10 @@ def load(path: Path) -> TokenWeights:
         BundleError: when the file is missing or is no such object.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(bounded(path, 50, BundleError).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BundleError(f"{path}: not found; a bundle with query: table needs its idf.json") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not JSON ({error}); export the bundle again") from error
     if not isinstance(table, dict):
         raise BundleError(f"{path}: holds {type(table).__name__}, not an object of token → weight")

@@ -82,10 +82,8 @@ def client_2_19() -> Iterator[OpenSearch]:
 
     node = Node(f"tests-2-19-{os.getpid()}", version="2.19.1")
     node.stop(wipe=True)
-    # most of a small heap is garbage at times, and ML Commons would refuse models then
-    settings = {"plugins.ml_commons.jvm_heap_memory_threshold": 100}
     try:
-        yield connect(node.start(heap="1g", settings=settings, timeout=400).url)
+        yield connect(node.start(heap="1g", timeout=400).url)
     finally:
         node.stop(wipe=True)
 

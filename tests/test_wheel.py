@@ -48,6 +48,7 @@ def test_the_base_install_shows_shipped_recipes(command: Path, tmp_path: Path) -
         (["export", ".", "-o", "bundle"], "export"),
         (["train", "inference-free", "-o", "checkpoint"], "train"),
         (["cluster", "up"], "local"),
+        (["status", "--alias", "a", "--aws", "es"], "aws"),
         (["benchmark", "run", ".", "-o", "results"], "eval"),
     ],
 )
@@ -65,7 +66,8 @@ def test_the_wheel_carries_what_is_sent_and_shipped(command: Path, tmp_path: Pat
         "from opensearch_lsr.cluster import templates; from opensearch_lsr.bundle import Bundle\n"
         "from pathlib import Path; import opensearch_lsr; Bundle.open('default').verify()\n"
         "assert templates.FOLDER.name == '_pipelines'\n"
-        "templates.load('index'); sample = Path(opensearch_lsr.__file__).parent / 'samples/handbook'\n"
+        "templates.load('index'); templates.load('roles/lsr-searcher', alias='a')\n"
+        "sample = Path(opensearch_lsr.__file__).parent / 'samples/handbook'\n"
         "assert (sample / 'qrels/test.tsv').is_file()\n"
         "report = Path(opensearch_lsr.__file__).parent / 'evaluation/report'\n"
         "assert all((report / name).is_file() for name in ('report.html.j2', 'report.css'))"

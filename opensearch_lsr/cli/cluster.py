@@ -30,24 +30,29 @@ def cluster() -> None:
 @click.option("--version", metavar="VERSION", help=f"OpenSearch {' or '.join(RELEASES)} [default: {DEFAULT}].")
 @click.option("--port", type=click.IntRange(1, 65535), help="HTTP port [default: 9200, or a free one].")
 @click.option("--heap", help="Java heap, such as 2g [default: a quarter of the memory, 1 to 4 GiB].")
+@click.option("--secure", is_flag=True, help="Behind TLS and a login (2.19.1 only), both made on the spot.")
 @json_option
-def up(name: str, version: str | None, port: int | None, heap: str | None, as_json: bool) -> None:
+def up(name: str, version: str | None, port: int | None, heap: str | None, secure: bool, as_json: bool) -> None:
     """Start the node, fetching it first if need be (700 MB, once); it keeps running.
 
     \b
     Example:
       opensearch-lsr cluster up --heap 2g
       opensearch-lsr cluster up --name older --version 2.19.1
+      opensearch-lsr cluster up --name secured --version 2.19.1 --secure
     """
     from opensearch_lsr.local.node import Node
 
     with progress() as report:
-        info = Node(name, version=version).start(port=port, heap=heap, on_progress=report)
+        info = Node(name, version=version).start(port=port, heap=heap, secure=secure, on_progress=report)
     if as_json:
         emit_json(info.as_dict())
         return
     click.echo(f"OpenSearch {info.version} is up at {info.url} (heap {info.heap}, log {info.log})")
     click.echo(f"export OPENSEARCH_URL={info.url}")
+    if info.ca_certs:  # the password itself is not shown: terminals keep what they show
+        click.echo(f"export OPENSEARCH_CA_CERTS={info.ca_certs}")
+        click.echo(f'export OPENSEARCH_USERNAME=admin OPENSEARCH_PASSWORD="$(cat {info.password_file})"')
 
 
 @cluster.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     help="What queries may send: tokens looked up by the client, or text.",
 )
 @click.option("--two-phase", is_flag=True, help="Score strong query tokens first, in the default search pipeline.")
+@click.option(
+    "--preset",
+    type=click.Choice(["exact", "balanced", "fast"]),
+    default="exact",
+    show_default=True,
+    help="Exactness for speed: weak document weights left out, or candidates by short vectors first.",
+)
 @click.option("--prune", type=PruneRule(), help="Keep only strong document weights, e.g. max_ratio=0.1.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="JSON with further fields (properties) or settings.")
 @click.option("--from", "source_index", help="Take over this index: mappings, settings and documents.")
@@ -47,6 +55,7 @@ def deploy(
     encode: str,
     query_mode: str,
     two_phase: bool,
+    preset: str,
     prune: Prune | None,
     mapping: Path | None,
     source_index: str | None,
@@ -66,9 +75,19 @@ def deploy(
     from opensearch_lsr.bundle import Bundle
     from opensearch_lsr.cluster.deployment import Deployment
     from opensearch_lsr.cluster.plan import Plan
+    from opensearch_lsr.cluster.presets import PRESETS
 
+    options = PRESETS[preset] | ({"prune": prune} if prune else {})
     wish = Deployment(
-        Bundle.open(bundle), alias, fields, encode, query_mode, two_phase, prune, _read_mapping(mapping), source_index
+        Bundle.open(bundle),
+        alias,
+        fields,
+        encode,
+        query_mode,
+        two_phase,
+        mapping=_read_mapping(mapping),
+        source_index=source_index,
+        **options,
     )
     with connection.client() as client, progress() as report:
         plan = Plan(client, wish, report)
@@ -76,6 +95,7 @@ def deploy(
             plan.preflight()
             steps = [(step.title, step.pending() or "keep") for step in plan.steps]
         else:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job leaves no index refusing writes
             changed = plan.preflight(change_settings)
             steps = [("cluster settings", setting) for setting in changed]
             for step, action in plan.pending():
@@ -91,6 +111,8 @@ def deploy(
         table(["step", "what would be done"], steps)
         return
     click.echo(f"{alias} → {wish.index}: " + (f"{len(steps)} steps done" if steps else "nothing to do"))
+    if source_index and steps:
+        click.echo(f"writes to {source_index} were refused for {plan.handover.outcome.block_seconds:.2f} s")
     click.echo(f"next: opensearch-lsr index FILE --alias {alias}")
     click.echo(f"search it with anything that speaks HTTP, e.g. POST /{alias}/_search")
     click.echo(json.dumps(example, ensure_ascii=False))

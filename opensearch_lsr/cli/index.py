@@ -42,7 +42,8 @@ def index(
     """Load documents: JSON Lines (also .gz), a BEIR folder, or - for standard input.
 
     Each line is an object with _id (or id) and the text fields. A line that cannot be indexed is named and kept in the
-    rejects file; the others go in, and the exit code is 1.
+    rejects file; the others go in, and the exit code is 1. What an empty index is loaded with can be searched at the
+    end.
 
     \b
     Example:
@@ -50,6 +51,7 @@ def index(
     """
     from opensearch_lsr.cluster import bulk
     from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.first_load import first_load
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
 
@@ -63,7 +65,7 @@ def index(
             )
         encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
         stream = documents.read(file, target.fields, allow_empty)
-        with _Rejects(rejects) as kept, progress() as bar:
+        with first_load(client, target.index), _Rejects(rejects) as kept, progress() as bar:
             report = bulk.load(client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept)
         shares = report.timings.shares()
     summary: dict[str, Any] = {

@@ -18,11 +18,15 @@ COMMANDS = {  # name → one line for --help, so that no command need be loaded 
     "export": "Turn a trained checkpoint into a bundle.",
     "deploy": "Put an encoder behind an alias of a cluster.",
     "status": "Show what stands behind an alias.",
+    "doctor": "Judge a deployment's health, and say what to do.",
     "index": "Load documents, encoded by the cluster or here.",
     "search": "Search an alias.",
     "expand": "Show a text's tokens and weights.",
     "explain": "Show why a document matches a query.",
     "benchmark": "Compare with BM25: relevance, latency, cost.",
+    "migrate": "Change the encoder behind an alias, without downtime.",
+    "rollback": "Undo a migration, without downtime.",
+    "cleanup": "Remove what migrations left and nothing uses.",
     "undeploy": "Remove exactly what deploy made.",
 }
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+max_block_option = click.option(
+    "--max-block", default=60.0, show_default=True, metavar="SECONDS", help="Refuse writes for so long at most."
+)
 alias_option = click.option("--alias", required=True, help="The alias that applications search.")
 
 
@@ -31,6 +34,7 @@ class Connection:
     url: str | None
     ca_certs: Path | None
     insecure: bool
+    aws: str | None
 
     @contextmanager
     def client(self) -> Iterator[OpenSearch]:
@@ -38,6 +42,8 @@ class Connection:
         from opensearch_lsr.cluster.connect import connect, readable_errors
 
         url = self.url or _embedded_url() or "http://localhost:9200"
+        if self.insecure:
+            click.echo("warning: --insecure: whose cluster this is, is not checked", err=True)
         with readable_errors(url):
             yield connect(
                 url,
@@ -45,6 +51,7 @@ class Connection:
                 password=os.environ.get("OPENSEARCH_PASSWORD"),
                 ca_certs=self.ca_certs,
                 insecure=self.insecure,
+                aws=self.aws,
             )
 
 
@@ -54,11 +61,24 @@ def cluster_options(command: F) -> F:
     @click.option(
         "--url", envvar="OPENSEARCH_URL", help="The cluster [env: OPENSEARCH_URL; else the one of `cluster up`]."
     )
-    @click.option("--ca-certs", type=click.Path(path_type=Path), help="PEM file of a private certificate authority.")
+    @click.option(
+        "--ca-certs",
+        type=click.Path(path_type=Path),
+        envvar="OPENSEARCH_CA_CERTS",
+        help="PEM file of a private certificate authority [env: OPENSEARCH_CA_CERTS].",
+    )
     @click.option("--insecure", is_flag=True, help="Accept any certificate.")
+    @click.option(
+        "--aws",
+        type=click.Choice(["es", "aoss"]),
+        envvar="OPENSEARCH_AWS",
+        help="Sign requests (SigV4): OpenSearch Service or Serverless [env: OPENSEARCH_AWS].",
+    )
     @wraps(command)
-    def with_connection(*args: Any, url: str | None, ca_certs: Path | None, insecure: bool, **options: Any) -> Any:
-        return command(*args, connection=Connection(url, ca_certs, insecure), **options)
+    def with_connection(
+        *args: Any, url: str | None, ca_certs: Path | None, insecure: bool, aws: str | None, **options: Any
+    ) -> Any:
+        return command(*args, connection=Connection(url, ca_certs, insecure, aws), **options)
 
     return with_connection  # type: ignore[return-value]
 

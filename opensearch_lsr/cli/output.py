@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+CHECK_FAILED = 3  # exit code of a gate that does not open, and of a doctor that found something
+
 
 def emit_json(value: Any) -> None:
     """Print a value as JSON."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--two-phase", is_flag=True, help="Score strong query tokens first.")
 @click.option("--filter", "condition", help="FIELD=VALUE, or an OpenSearch filter clause as JSON.")
 @click.option("--hybrid", is_flag=True, help="Combine with BM25: both normalised and averaged.")
+@click.option("--exact", is_flag=True, help="Whole vectors in one step, where the preset fast is deployed.")
 @click.option("--timings", "show_timings", is_flag=True, help="Print where the time went.")
 @click.option("--body", "only_body", is_flag=True, help="Print the request instead of sending it.")
 @cluster_options
@@ -39,6 +40,7 @@ def search(
     two_phase: bool,
     condition: str | None,
     hybrid: bool,
+    exact: bool,
     show_timings: bool,
     only_body: bool,
     as_json: bool,
@@ -55,7 +57,7 @@ def search(
     from opensearch_lsr.cluster.search import Options, ask, body
     from opensearch_lsr.timings import Timings
 
-    options, timings = Options(mode, prune, two_phase, _filter(condition), hybrid), Timings()
+    options, timings = Options(mode, prune, two_phase, _filter(condition), hybrid, exact), Timings()
     with connection.client() as client:
         with timings.part("reading the deployment"):
             target = deployed(client, alias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opensearch_lsr.cli.options import Connection, alias_option, cluster_options, json_option
-from opensearch_lsr.cli.output import emit_json, table
+from opensearch_lsr.cli.removing import remove
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,15 +27,7 @@ def undeploy(connection: Connection, alias: str, yes: bool, dry_run: bool, as_js
 
     with connection.client() as client:
         found = list(removals(client, alias))
-        if as_json:
-            emit_json({"dry_run": dry_run, "removed": [{"kind": r.kind, "name": r.name} for r in found]})
-        else:
-            table(["what", "name"], [(removal.kind, removal.name) for removal in found])
-        if dry_run:
-            return
-        if not yes:
-            click.confirm("Remove these, with all documents of the index?", abort=True, err=True)
-        for removal in found:
-            removal.apply()
-    if not as_json:
+        question = "Remove these, with all documents of the index?"
+        done = remove(found, question, yes=yes, dry_run=dry_run, as_json=as_json)
+    if done and not as_json:
         click.echo(f"removed {len(found)} resources of {alias}")

@@ -14,9 +14,9 @@ from typing import Any
 
 from opensearchpy import OpenSearch, helpers
 
-from opensearch_lsr import rank_feature
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster import vector_fields
+from opensearch_lsr.cluster.deployment import Deployed
 from opensearch_lsr.data.documents import Document, Reject, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
@@ -43,7 +43,12 @@ class Report:
 
 
 def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
-    """The local encoder for an index, refused when it is another one than the index's vectors came from.
+    """The local encoder for an index; see :func:`fitting_bundle` for what is raised."""
+    return DocumentEncoder(fitting_bundle(target, bundle))
+
+
+def fitting_bundle(target: Deployed, bundle: str) -> Bundle:
+    """A bundle for an index, refused when it is another one than the index's vectors came from.
 
     Raises:
         DeploymentError: when the fingerprints differ.
@@ -55,7 +60,7 @@ def document_encoder(target: Deployed, bundle: str) -> DocumentEncoder:
             f"{target.alias}: its vectors are of encoder {target.meta['name']} ({target.document_key}), the bundle is "
             f"{opened.config.name} ({opened.document_key}); give that bundle with --bundle, or deploy this one"
         )
-    return DocumentEncoder(opened)
+    return opened
 
 
 def load(
@@ -65,19 +70,21 @@ def load(
     encoder: DocumentEncoder | None,
     on_progress: Callable[[Report], None] = lambda report: None,
     on_reject: Callable[[Reject], None] = lambda reject: None,
+    only_alias: bool = False,
 ) -> Report:
     """Index documents, replacing those with the same id.
 
     Args:
         client: the cluster.
         target: what the alias serves.
-        documents: from :func:`opensearch_lsr.data.documents.read` or :func:`scan`.
+        documents: such as those of :func:`opensearch_lsr.data.documents.read`.
         encoder: encodes here; None leaves it to the index's ingest pipeline.
         on_progress: called after each bulk request.
         on_reject: called at once for each document that is not indexed, with its reason.
+        only_alias: refuse documents when the target's index is not the name of an alias (any more).
 
     Returns:
-        The counts.
+        The counts. A document that a newer version is there of counts as indexed.
     """
     report, started = Report(), time.monotonic()
     accepted = _accepted(report.timings.each("reading documents", documents), report, on_reject)
@@ -88,20 +95,13 @@ def load(
         while batch := list(islice(actions, CLIENT_BATCH if encoder else CLUSTER_BATCH)):
             if len(under_way) == THREADS:
                 _collect(under_way.pop(0), report, started, on_progress, on_reject)
-            under_way.append(pool.submit(_send, client, batch))
+            under_way.append(pool.submit(_send, client, batch, only_alias))
         for future in under_way:
             _collect(future, report, started, on_progress, on_reject)
     with report.timings.part("refresh"):
         client.indices.refresh(index=target.index)
     report.seconds = time.monotonic() - started
     return report
-
-
-def scan(client: OpenSearch, index: str) -> Iterator[Document]:
-    """Every document of an index, without vectors it may carry."""
-    for hit in helpers.scan(client, index=index, size=100, scroll="30m"):
-        source = {key: value for key, value in hit["_source"].items() if key not in (VECTOR_FIELD, MODEL_FIELD)}
-        yield Document(hit["_id"], source, f"{index}/{hit['_id']}", hit.get("_routing"))
 
 
 def _accepted(
@@ -126,20 +126,20 @@ def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> G
 def _encoded(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder, report: Report
 ) -> Generator[Pair]:
-    for document, vector, truncated in report.timings.each("encoding", _vectors(documents, target, encoder)):
+    for document, text, vector, truncated in report.timings.each("encoding", _vectors(documents, target, encoder)):
         report.truncated += truncated
         if target.prune:
             vector = target.prune(vector)
         report.without_vector += not vector
-        extra = {VECTOR_FIELD: rank_feature.short(vector), MODEL_FIELD: target.document_key} if vector else {}
+        extra = vector_fields.of(text, vector, target, encoder.bundle)
         # the default pipeline, where there is one, would encode again
         yield document, _action(document, target.index, extra) | {"pipeline": "_none"}
 
 
 def _vectors(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder
-) -> Iterator[tuple[Document, SparseVector, bool]]:
-    """Each document with its vector, in order; one without text has an empty one."""
+) -> Iterator[tuple[Document, str, SparseVector, bool]]:
+    """Each document with its text and vector, in order; one without text has an empty one."""
     waiting: deque[tuple[Document, str]] = deque()
 
     def texts() -> Iterator[str]:
@@ -149,15 +149,22 @@ def _vectors(
 
     for vector, truncated in encoder.encode_stream(texts()):
         document, text = waiting.popleft()
-        yield document, vector if text else {}, truncated
+        yield document, text, vector if text else {}, truncated
 
 
 def _action(document: Document, index: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:
-    action = {"_op_type": "index", "_index": index, "_id": document.id, "_source": document.source | (extra or {})}
+    action: dict[str, Any] = {
+        "_op_type": "index",
+        "_index": index,
+        "_id": document.id,
+        "_source": document.source | (extra or {}),
+    }
+    if document.version is not None:
+        action |= {"version": document.version, "version_type": "external_gte"}
     return action if document.routing is None else action | {"routing": document.routing}
 
 
-def _send(client: OpenSearch, batch: list[Pair]) -> tuple[int, list[Reject]]:
+def _send(client: OpenSearch, batch: list[Pair], only_alias: bool) -> tuple[int, list[Reject]]:
     """One bulk request, repeated for documents that got a 429; returns how many went in and those refused for good."""
     outcomes = helpers.streaming_bulk(
         client,
@@ -169,6 +176,7 @@ def _send(client: OpenSearch, batch: list[Pair]) -> tuple[int, list[Reject]]:
         max_backoff=30,
         raise_on_error=False,
         request_timeout=600,
+        require_alias=only_alias,
     )
     by_id = {document.id: document for document, _ in batch}
     refused = []
@@ -176,6 +184,8 @@ def _send(client: OpenSearch, batch: list[Pair]) -> tuple[int, list[Reject]]:
         if not ok:
             outcome = next(iter(item.values()))
             document = by_id[outcome["_id"]]
+            if outcome["status"] == 409 and document.version is not None:  # a newer one is there
+                continue
             raw = json.dumps({"_id": document.id, **document.source}, ensure_ascii=False)
             refused.append(Reject(document.origin, _why(outcome.get("error", {})), raw))
     return len(batch) - len(refused), refused

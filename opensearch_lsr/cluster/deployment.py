@@ -18,7 +18,8 @@ from opensearch_lsr.cluster.preflight import Needs
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.sparse_vector import Prune
 
-VECTOR_FIELD, MODEL_FIELD = "lsr_vector", "lsr_model"
+VECTOR_FIELD, SHORT_FIELD, MODEL_FIELD, TEXT_HASH_FIELD = "lsr_vector", "lsr_short", "lsr_model", "lsr_text_hash"
+OWN_FIELDS = (VECTOR_FIELD, SHORT_FIELD, MODEL_FIELD, TEXT_HASH_FIELD)  # what encoding adds to a document
 QUERY_MODES = ("tokens", "analyzer", "model")
 
 
@@ -54,6 +55,7 @@ class Deployment:
         query_mode: ``tokens``, ``analyzer`` or ``model``: what the cluster must be able to answer.
         two_phase: score strong query tokens first, in the default search pipeline.
         prune: which weights of a document vector are kept.
+        two_step: documents get a short vector beside the whole one, which finds candidates (``cluster/two_step.py``).
         mapping: an index body whose settings and mappings are laid over the package's own.
         source_index: an index whose mappings, settings and documents are taken over.
     """
@@ -65,6 +67,7 @@ class Deployment:
     query_mode: str = "tokens"
     two_phase: bool = False
     prune: Prune | None = None
+    two_step: bool = False
     mapping: Mapping[str, Any] = field(default_factory=dict)
     source_index: str | None = None
 
@@ -79,6 +82,8 @@ class Deployment:
         config = self.bundle.config
         if config.query == "encoder" and (self.query_mode != "tokens" or self.two_phase):
             raise InputError(f"{self.bundle.path}: a bi-encoder takes no --query-mode or --two-phase")
+        if self.two_step:
+            self._check_two_step()
         if self.encode == "cluster" and not config.word_form:
             raise InputError(
                 f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons "
@@ -89,6 +94,14 @@ class Deployment:
                 f"{self.bundle.path}: tokenizer or weights differ from the analyzers built into OpenSearch; "
                 "use --query-mode tokens or model"
             )
+
+    def _check_two_step(self) -> None:
+        if self.bundle.config.query == "encoder":
+            raise InputError(f"{self.bundle.path}: a bi-encoder has no table, and the preset fast needs one")
+        if self.encode != "client":  # an ingest pipeline cannot look 30,000 weights up
+            raise InputError("the preset fast: short vectors are made by the client; add --encode client")
+        if self.query_mode == "model" or self.two_phase:
+            raise InputError("the preset fast goes with the query modes tokens and analyzer, and not with --two-phase")
 
     @property
     def analyzer(self) -> str | None:
@@ -141,6 +154,8 @@ class Deployment:
             "fields": list(self.fields),
             "prune": self.prune.processor() if self.prune else None,
             "two_phase": self.two_phase,
+            "two_step": self.two_step,
+            "text_hash": True,
         }
 
 
@@ -159,6 +174,42 @@ class Deployed:
     @property
     def document_key(self) -> str:
         return str(self.meta["document_fingerprint"])[:8]
+
+    @property
+    def document_model(self) -> str:
+        """The name of the model that encodes documents, where the cluster runs it."""
+        return document_model_name(self.meta["name"], self.meta["document_fingerprint"])
+
+    @property
+    def query_model(self) -> str | None:
+        """The name of the SPARSE_TOKENIZE model that a deployment may have made; a bi-encoder has none."""
+        if self.meta["query"] != "table":
+            return None
+        return query_model_name(self.meta["name"], self.meta["query_fingerprint"])
+
+    @property
+    def models(self) -> dict[str, bool]:
+        """The names of the models a deployment may have made, and whether it needs them as it is deployed now."""
+        names = {self.document_model: self.meta["encode"] == "cluster" or self.meta["query"] == "encoder"}
+        if self.query_model:
+            names[self.query_model] = self.meta["query_mode"] == "model"
+        return names
+
+    def pipeline_model(self, kind: str) -> str | None:
+        """The name of the model whose id the ``ingest`` or ``search`` pipeline holds, if it holds one."""
+        if kind == "ingest" or self.meta["query"] == "encoder":
+            return self.document_model
+        return self.query_model if self.meta["query_mode"] == "model" else None
+
+    @property
+    def two_step(self) -> bool:
+        """Whether documents have a short vector beside the whole one."""
+        return bool(self.meta.get("two_step"))
+
+    @property
+    def keeps_text_hashes(self) -> bool:
+        """Whether documents say of which text their vectors are: not where an earlier version deployed last."""
+        return bool(self.meta.get("text_hash"))
 
     @property
     def prune(self) -> Prune | None:

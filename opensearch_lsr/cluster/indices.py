@@ -8,7 +8,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from opensearch_lsr.cluster import templates
+from opensearch_lsr.cluster import templates, two_step
 from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.errors import DeploymentError, InputError
 
@@ -46,7 +46,7 @@ def body(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
     properties: dict[str, Any] = result["mappings"]["properties"]
     for name in wish.fields:
         _ensure_text(properties, name, wish)
-    properties.update(base["mappings"]["properties"])
+    properties.update(base["mappings"]["properties"] | (two_step.MAPPING if wish.two_step else {}))
     result["mappings"].setdefault("_meta", {})["lsr"] = wish.meta()
     index_settings = result["settings"]["index"]
     index_settings["search"] = {**index_settings.get("search", {}), "default_pipeline": wish.search_pipeline}
@@ -71,6 +71,38 @@ def existing_meta(client: OpenSearch, index: str) -> dict[str, Any] | None:
     return meta
 
 
+def resolve(client: OpenSearch, name: str) -> str:
+    """The one index that a name, perhaps an alias, stands for.
+
+    Raises:
+        InputError: when there is none, or there are several.
+    """
+    found = client.indices.get_settings(index=name, ignore=404)
+    if "error" in found:
+        raise InputError(f"{name}: no such index (--from)")
+    if len(found) != 1:
+        raise InputError(f"{name}: stands for {len(found)} indices; name one (--from)")
+    return str(next(iter(found)))
+
+
+def lsr_meta(client: OpenSearch, index: str) -> dict[str, Any]:
+    """``_meta.lsr`` of an index; empty when it is not this package's."""
+    found: dict[str, Any] = client.indices.get_mapping(index=index)[index]["mappings"].get("_meta", {}).get("lsr", {})
+    return found
+
+
+def uuid(client: OpenSearch, index: str) -> str:
+    """What tells an index from another one that is made under its name later."""
+    return str(client.indices.get_settings(index=index)[index]["settings"]["index"]["uuid"])
+
+
+def keeps_whole_source(client: OpenSearch, index: str) -> bool:
+    """Whether a document's ``_source`` is what was indexed; a mapping can leave fields out, or all of them."""
+    rule = client.indices.get_mapping(index=index)[index]["mappings"].get("_source", {})
+    left_out = [name for name in rule.get("excludes", ()) if not name.startswith("lsr_")]
+    return bool(rule.get("enabled", True)) and not left_out and not rule.get("includes")
+
+
 def put_meta(client: OpenSearch, index: str, lsr: dict[str, Any], properties: dict[str, Any] | None = None) -> None:
     """Replace ``_meta.lsr``, keeping what else is in ``_meta``, and add fields."""
     mappings = client.indices.get_mapping(index=index)[index]["mappings"]
@@ -79,24 +111,22 @@ def put_meta(client: OpenSearch, index: str, lsr: dict[str, Any], properties: di
 
 
 def missing_fields(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
-    """The mapping's fields that the existing index does not have yet."""
+    """The package's and the mapping's fields that the existing index does not have yet."""
     current = client.indices.get_mapping(index=wish.index)[wish.index]["mappings"].get("properties", {})
     wanted = _normalised(wish.mapping).get("mappings", {}).get("properties", {})
+    wanted = {**wanted, **templates.load("index")["mappings"]["properties"]}
     return {name: definition for name, definition in wanted.items() if name not in current}
 
 
 def _from_index(client: OpenSearch, source: str) -> dict[str, Any]:
-    try:
-        found = client.indices.get(index=source)
-    except NotFoundError as error:
-        raise InputError(f"{source}: no such index (--from)") from error
-    if len(found) != 1:
-        raise InputError(f"{source}: stands for {len(found)} indices; name one (--from)")
-    (index,) = found.values()
-    settings = {key: value for key, value in index["settings"]["index"].items() if key not in _OWN_SETTINGS}
+    name = resolve(client, source)
+    index = client.indices.get(index=name)[name]
+    meta = dict(index["mappings"].get("_meta", {}))
+    set_aside = meta.pop("lsr", {}).get("first_load", {})  # its own, while it is loaded
+    own = index["settings"]["index"] | {key.removeprefix("index."): value for key, value in set_aside.items()}
+    settings = {key: value for key, value in own.items() if key not in _OWN_SETTINGS and value is not None}
     mappings = {key: value for key, value in index["mappings"].items() if key != "_meta"}
-    other = {key: value for key, value in index["mappings"].get("_meta", {}).items() if key != "lsr"}
-    return {"settings": {"index": settings}, "mappings": {**mappings, **({"_meta": other} if other else {})}}
+    return {"settings": {"index": settings}, "mappings": {**mappings, **({"_meta": meta} if meta else {})}}
 
 
 def _normalised(mapping: Mapping[str, Any]) -> dict[str, Any]:

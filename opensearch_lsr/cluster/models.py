@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import NotFoundError, OpenSearchWarning, TransportError
+from opensearchpy.exceptions import AuthorizationException, NotFoundError, OpenSearchWarning, TransportError
 
 from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.errors import ClusterError, DeploymentError
 
 GROUP = "opensearch-lsr"
 USABLE = ("REGISTERED", "DEPLOYING", "DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOY_FAILED", "UNDEPLOYED")
+SETTLED_WITHIN = 10.0  # seconds after a deployment's task
 _MODELS_INDEX = ".plugins-ml-model"
+_REFRESHED_WITHIN = 1.5  # seconds, by the cluster itself
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,27 @@ def find(client: OpenSearch, name: str) -> list[Model]:
         },
         "_source": ["name", "model_state"],
     }
-    try:
-        hits = client.transport.perform_request("POST", "/_plugins/_ml/models/_search", body=query)["hits"]["hits"]
-    except NotFoundError:  # no model was ever registered
-        return []
-    models = [Model(hit["_id"], hit["_source"]["name"], hit["_source"].get("model_state", "")) for hit in hits]
-    return sorted(models, key=lambda model: model.state not in USABLE)
+    return sorted(_search(client, query), key=lambda model: model.state not in USABLE)
+
+
+def untouched(client: OpenSearch, since: str) -> list[Model]:
+    """This package's models, finished or not, whose records were not changed for a while.
+
+    Args:
+        client: the cluster.
+        since: how long, such as ``1h``.
+    """
+    _refresh(client)
+    mine = [
+        {"term": {"model_group_id": find_group(client) or ""}},
+        {"range": {"last_updated_time": {"lt": f"now-{since}"}}},
+    ]
+    query = {
+        "size": 1000,
+        "query": {"bool": {"filter": mine, "must_not": [{"exists": {"field": "chunk_number"}}]}},
+        "_source": ["name", "model_state"],
+    }
+    return _search(client, query)
 
 
 def usable(client: OpenSearch, name: str) -> Model | None:
@@ -65,6 +82,45 @@ def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:
     task = client.plugins.ml.deploy_model(model_id=model.model_id)
     if task_id := task.get("task_id"):
         wait_for_task(client, task_id, f"deploying model {model.name}", timeout)
+    deadline = time.monotonic() + SETTLED_WITHIN
+    while time.monotonic() < deadline and any(one.state == "DEPLOYING" for one in find(client, model.name)):
+        time.sleep(0.1)  # the task is done a moment before the model says so
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The nodes (by id) that should run a model, and those that do."""
+
+    planned: frozenset[str]
+    running: frozenset[str]
+
+    @property
+    def missing(self) -> frozenset[str]:
+        return self.planned - self.running
+
+
+def placement(client: OpenSearch, model: Model) -> Placement:
+    """Where a model runs: as the nodes themselves say, since its recorded state outlives a node's restart."""
+    record = client.plugins.ml.get_model(model_id=model.model_id)
+    profile = client.transport.perform_request("GET", f"/_plugins/_ml/profile/models/{model.model_id}")
+    running = {
+        node
+        for node, found in profile.get("nodes", {}).items()
+        if found.get("models", {}).get(model.model_id, {}).get("model_state") == "DEPLOYED"
+    }
+    return Placement(frozenset(record.get("planning_worker_nodes", ())), frozenset(running))
+
+
+def last_deploy_error(client: OpenSearch, model: Model) -> str | None:
+    """ML Commons' reason when the last deployment of a model failed."""
+    _refresh(client, ".plugins-ml-task")
+    mine = [{"term": {"model_id": model.model_id}}, {"term": {"task_type": "DEPLOY_MODEL"}}]
+    query = {"size": 1, "sort": [{"create_time": "desc"}], "query": {"bool": {"filter": mine}}}
+    try:
+        found = client.transport.perform_request("POST", "/_plugins/_ml/tasks/_search", body=query)["hits"]["hits"]
+    except NotFoundError:  # no task was ever run
+        return None
+    return _task_error(found[0]["_source"]) if found and found[0]["_source"].get("error") else None
 
 
 def wait_for_task(client: OpenSearch, task_id: str, doing: str, timeout: float) -> dict[str, Any]:
@@ -119,6 +175,8 @@ def remove(client: OpenSearch, model: Model, timeout: float = 60) -> None:
             return
         except NotFoundError:
             return
+        except AuthorizationException:
+            raise
         except TransportError as error:  # still being undeployed
             if time.monotonic() > deadline:
                 raise DeploymentError(f"model {model.name}: cannot be deleted: {reason(error)}") from error
@@ -155,17 +213,27 @@ def find_group(client: OpenSearch) -> str | None:
 
 def group_is_empty(client: OpenSearch, group_id: str) -> bool:
     """Whether no model is left in the group."""
-    _refresh(client)
+    if not _refresh(client):
+        time.sleep(_REFRESHED_WITHIN)
     query = {"size": 0, "query": {"term": {"model_group_id": group_id}}}
     answer = client.transport.perform_request("POST", "/_plugins/_ml/models/_search", body=query)
     return bool(answer["hits"]["total"]["value"] == 0)
 
 
-def _refresh(client: OpenSearch, index: str = _MODELS_INDEX) -> None:
-    """Make what was just registered searchable; where that is not permitted, it is after a second."""
+def _search(client: OpenSearch, query: dict[str, Any]) -> list[Model]:
+    try:
+        hits = client.transport.perform_request("POST", "/_plugins/_ml/models/_search", body=query)["hits"]["hits"]
+    except NotFoundError:  # no model was ever registered
+        return []
+    return [Model(hit["_id"], hit["_source"]["name"], hit["_source"].get("model_state", "")) for hit in hits]
+
+
+def _refresh(client: OpenSearch, index: str = _MODELS_INDEX) -> bool:
+    """Make what was just registered searchable; False where that is not permitted: there it is after a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OpenSearchWarning)  # a system index, and refreshing it is all we do
-        client.indices.refresh(index=index, ignore=[403, 404])
+        answer = client.indices.refresh(index=index, ignore=[403, 404])
+        return bool(answer.get("status") != 403)
 
 
 def _task_error(task: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ printed, applied twice, or applied again after it was killed anywhere."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from opensearchpy import OpenSearch
@@ -12,31 +13,25 @@ from opensearchpy import OpenSearch
 from opensearch_lsr.bundle import TABLE, TOKENIZER
 from opensearch_lsr.cluster import (
     alias,
+    bulk,
     indices,
     models,
+    pipelines,
     preflight,
     probe,
     query_side,
-    register,
     status,
-    takeover,
-    templates,
 )
-from opensearch_lsr.cluster.deployment import Deployment
+from opensearch_lsr.cluster.deployment import Deployed, Deployment
+from opensearch_lsr.cluster.handover import stragglers
+from opensearch_lsr.cluster.handover.handover import Handover, Terms
+from opensearch_lsr.cluster.handover.record import is_pending
+from opensearch_lsr.cluster.model_steps import Step, model_steps
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
 
 _ENCODE, _TOKENIZE = "SPARSE_ENCODING", "SPARSE_TOKENIZE"
 _NOT_YET = "<id of the model>"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One resource: ``pending`` says what would be done (None: nothing), ``apply`` does it."""
-
-    title: str
-    pending: Callable[[], str | None]
-    apply: Callable[[], None]
 
 
 class Plan:
@@ -46,6 +41,7 @@ class Plan:
         client: the cluster.
         wish: what should be deployed.
         on_progress: called with (what, done, total) during uploads and copies.
+        terms: how the documents of the wish's source index are handed over.
     """
 
     def __init__(
@@ -53,9 +49,10 @@ class Plan:
         client: OpenSearch,
         wish: Deployment,
         on_progress: Callable[[str, int, int], None] = lambda what, n, total: None,
+        terms: Terms | None = None,
     ) -> None:
         self.client, self.wish, self._on_progress = client, wish, on_progress
-        self._fresh: set[str] = set()  # models uploaded by this plan
+        self._terms = terms or Terms()
         self.steps = list(self._steps())
 
     def preflight(self, change_settings: bool = False) -> list[str]:
@@ -72,6 +69,8 @@ class Plan:
         alias.check(self.client, self.wish)
         if not self.client.indices.exists(index=self.wish.index):
             indices.body(self.client, self.wish)
+        elif self.wish.source_index and is_pending(self.client, self.wish, self.wish.source_index):
+            self.handover.check()
         if self.wish.needs.models:
             DocumentEncoder(self.wish.bundle)  # the probe needs it, and a graph that fails here fails there
         return changed
@@ -82,6 +81,10 @@ class Plan:
             action = step.pending()
             if action is not None:
                 yield step, action
+
+    @cached_property
+    def _target(self) -> Deployed:
+        return Deployed(self.wish.alias, self.wish.index, self.wish.meta())
 
     def _steps(self) -> Iterator[Step]:
         wish = self.wish
@@ -95,70 +98,54 @@ class Plan:
         if wish.query_mode == "model":
             yield from self._model_steps(wish.query_model_name, _TOKENIZE, table, probe.queries)
         if wish.encode == "cluster":
-            yield self._pipeline_step("ingest", wish.ingest_pipeline, self._ingest_body)
-        yield self._pipeline_step("search", wish.search_pipeline, self._search_body)
+            yield self._pipeline_step("ingest", wish.ingest_pipeline)
+        yield self._pipeline_step("search", wish.search_pipeline)
         yield Step(f"index {wish.index}", self._index_pending, self._apply_index)
-        if source := wish.source_index:
+        if wish.source_index:
+            yield from self._handover_steps(wish.source_index)
+        else:
             yield Step(
-                f"documents of {source}",
-                lambda: takeover.pending(self.client, wish, source),
-                lambda: takeover.copy(self.client, wish, source, self._on_progress),
+                f"alias {wish.alias}",
+                lambda: alias.move_pending(self.client, wish),
+                lambda: alias.move(self.client, wish),
             )
-        yield Step(
-            f"alias {wish.alias}",
-            lambda: alias.move_pending(self.client, wish),
-            lambda: alias.move(self.client, wish),
-        )
 
-    # models
-
-    def _model_steps(self, name: str, function: str, files: dict[str, Any], check: probe.Check) -> Iterator[Step]:
-        client, bundle = self.client, self.wish.bundle
-
-        def upload_pending() -> str | None:
-            return None if models.usable(client, name) else f"upload ({function})"
-
-        def upload() -> None:
-            self._fresh.add(name)
-            with register.pack(files) as archive:
-                register.register(
-                    client,
-                    name,
-                    bundle.config.version,
-                    function,
-                    archive,
-                    lambda done, total: self._on_progress("upload", done, total),
-                )
-
-        def deploy_pending() -> str | None:
-            model = models.usable(client, name)
-            return None if model and model.state == "DEPLOYED" else "deploy"
-
-        def deploy() -> None:
-            model = models.usable(client, name)
-            if model is None:
-                raise DeploymentError(f"model {name} vanished while it was deployed; run deploy again")
-            models.deploy(client, model)
-
-        def probe_pending() -> str | None:
-            first = indices.existing_meta(client, self.wish.index) is None
-            return "compare predictions with the local encoder" if first or name in self._fresh else None
-
-        def compare() -> None:
-            try:
-                check(bundle, lambda texts: models.predict(client, self._model_id(name), function, texts), name)
-            except DeploymentError:
-                for model in models.find(client, name):  # else the next run would take it for good
-                    models.remove(client, model)
-                raise
-
-        yield Step(f"model {name}", upload_pending, upload)
-        yield Step(f"model {name} on the nodes", deploy_pending, deploy)
-        yield Step(f"probe of {name}", probe_pending, compare)
+    def _model_steps(self, name: str, function: str, files: dict[str, Path], check: probe.Check) -> Iterator[Step]:
+        return model_steps(self.client, self.wish, name, function, files, check, self._on_progress)
 
     def _model_id(self, name: str) -> str:
         model = models.usable(self.client, name)
         return model.model_id if model else _NOT_YET
+
+    # documents of another index
+
+    @cached_property
+    def handover(self) -> Handover:
+        """From the wish's source to its index."""
+        client, wish, target = self.client, self.wish, self._target
+        encoder = partial(bulk.document_encoder, target, str(wish.bundle.path)) if wish.encode == "client" else None
+        source = indices.resolve(client, wish.source_index or "")
+        return Handover(client, source, target, encoder, self._terms, self._on_progress)
+
+    def _handover_steps(self, source: str) -> Iterator[Step]:
+        client, wish = self.client, self.wish
+
+        def copying() -> str | None:
+            count = client.count(index=source)["count"]
+            return f"encode {count:,} documents into {wish.index}" if is_pending(client, wish, source) else None
+
+        def moving() -> str | None:
+            action = f"catch up with {source}, refuse its writes for a moment, point to {wish.index}"
+            return action if is_pending(client, wish, source) else None
+
+        yield Step(f"documents of {source}", copying, lambda: self.handover.fill())
+
+        def settling() -> str | None:
+            found = stragglers.unsettled(client, self._target)
+            return "look after what was being written at the swap" if found else None
+
+        yield Step(f"alias {wish.alias}", moving, lambda: self.handover.finish())
+        yield Step(f"last writes to {source}", settling, lambda: stragglers.settle(client, self._target))
 
     # token weights and pipelines
 
@@ -166,47 +153,18 @@ class Plan:
         stored = query_side.is_stored(self.client, self.wish.bundle.config.query_fingerprint)
         return None if stored else "store the table and the tokenizer in lsr-token-weights"
 
-    def _pipeline_step(self, kind: str, name: str, body: Callable[[], dict[str, Any]]) -> Step:
-        path = f"/_{kind}/pipeline/{name}"
+    def _pipeline_step(self, kind: str, name: str) -> Step:
+        def body() -> dict[str, Any]:
+            model = self._target.pipeline_model(kind)
+            return pipelines.body(self._target, kind, model and self._model_id(model))
 
         def pending() -> str | None:
-            found = self.client.transport.perform_request("GET", path, params={"ignore": 404}).get(name)
+            found = pipelines.stored(self.client, kind, name)
             if found == body():
                 return None
             return "update" if found else "create"
 
-        return Step(
-            f"{kind} pipeline {name}", pending, lambda: self.client.transport.perform_request("PUT", path, body=body())
-        )
-
-    def _ingest_body(self) -> dict[str, Any]:
-        wish = self.wish
-        body = templates.load(
-            "ingest",
-            model=wish.model_name,
-            model_id=self._model_id(wish.model_name),
-            fields=" + ".join(wish.fields),
-            field_list=list(wish.fields),
-            document_key=wish.bundle.document_key,
-        )
-        if wish.prune:
-            body["processors"][1]["sparse_encoding"].update(wish.prune.processor())
-        return body
-
-    def _search_body(self) -> dict[str, Any]:
-        wish = self.wish
-        body = templates.load("search", model=wish.model_name)
-        if wish.bundle.config.query == "encoder":
-            body["request_processors"].append(
-                templates.load("search-enricher", model_id=self._model_id(wish.model_name))
-            )
-        elif wish.query_mode == "model":
-            body["request_processors"].append(
-                templates.load("search-enricher", model_id=self._model_id(wish.query_model_name))
-            )
-        if wish.two_phase:
-            body["request_processors"].append(templates.load("search-two-phase"))
-        return body
+        return Step(f"{kind} pipeline {name}", pending, lambda: pipelines.put(self.client, kind, name, body()))
 
     # index
 
@@ -214,10 +172,11 @@ class Plan:
         """Refuse what would mix vectors; `fields` and `encode` say what is in the index."""
         meta = indices.existing_meta(self.client, self.wish.index)
         wanted = self.wish.meta()
-        for key in ("name", "document_fingerprint", "fields", "encode", "prune") if meta else ():
-            if meta and meta[key] != wanted[key]:
+        for key in ("name", "document_fingerprint", "fields", "encode", "prune", "two_step") if meta else ():
+            found = (meta or {}).get(key, False)  # an index from before two-step has none
+            if found != wanted[key]:
                 raise DeploymentError(
-                    f"{self.wish.index}: was deployed with {key} {meta[key]}, asked is {wanted[key]}; "
+                    f"{self.wish.index}: was deployed with {key} {found}, asked is {wanted[key]}; "
                     "choose another alias, or undeploy this one first"
                 )
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
 
+from opensearch_lsr.cluster import breakers
 from opensearch_lsr.errors import PreflightError
 
+PLUGINS = ("opensearch-neural-search", "opensearch-ml")  # the second where models run in the cluster
 _ML = "plugins.ml_commons."
 UPLOAD = _ML + "allow_registering_model_via_local_file"
 ML_NODES_ONLY = _ML + "only_run_on_ml_node"
+_SET = "set it, or deploy with --change-settings, or with --encode client, which needs no model in the cluster"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,10 @@ def version(client: OpenSearch) -> tuple[int, int]:
 
 def check(client: OpenSearch, needs: Needs) -> list[Finding]:
     """Everything the cluster lacks, at once."""
-    findings = _version(version(client), needs) + _plugins(client, needs)
+    findings = old_version(client, needs) + missing_plugins(client, needs)
     if needs.models and not findings:
-        findings += _settings(client) + _breakers(client)
+        settings = cluster_settings(client)
+        findings = _upload(settings) + ml_nodes(client, settings) + open_breakers(breakers.read(client, settings))
     return findings
 
 
@@ -71,7 +76,28 @@ def require(client: OpenSearch, needs: Needs, change_settings: bool) -> list[str
     return [f"{name} = {value}" for name, value in changes.items()]
 
 
-def _version(found: tuple[int, int], needs: Needs) -> list[Finding]:
+def cluster_settings(client: OpenSearch) -> dict[str, Any]:
+    """Every setting of the cluster by its full name, as it is in force."""
+    flat = client.cluster.get_settings(include_defaults=True, flat_settings=True)
+    return dict(flat["defaults"] | flat["persistent"] | flat["transient"])
+
+
+def ml_nodes(client: OpenSearch, settings: Mapping[str, Any]) -> list[Finding]:
+    """Whether there is a node that may run models."""
+    roles = [row["node.roles"] for row in client.cat.nodes(format="json", h="node.roles", full_id=True)]
+    if str(settings.get(ML_NODES_ONLY, "true")) != "true" or any("ml" in row.split(",") for row in roles):
+        return []
+    return [Finding(f"{ML_NODES_ONLY} is true and there is no ml node", _SET, (ML_NODES_ONLY, False))]
+
+
+def open_breakers(found: Iterable[breakers.Breaker]) -> list[Finding]:
+    """The breakers that are open, as findings."""
+    return [Finding(str(breaker), breaker.remedy) for breaker in found if breaker.open]
+
+
+def old_version(client: OpenSearch, needs: Needs) -> list[Finding]:
+    """What the cluster's version is too old for."""
+    found = version(client)
     wanted = {(2, 14): "neural_sparse with query_tokens"}
     if needs.two_phase:
         wanted[2, 15] = "two-phase search"
@@ -86,12 +112,12 @@ def _version(found: tuple[int, int], needs: Needs) -> list[Finding]:
     ]
 
 
-def _plugins(client: OpenSearch, needs: Needs) -> list[Finding]:
+def missing_plugins(client: OpenSearch, needs: Needs) -> list[Finding]:
+    """The plugins that are needed and not on every node."""
     rows = client.cat.plugins(format="json", h="name,component")
     nodes = {row["name"] for row in client.cat.nodes(format="json", h="name")}
-    wanted = ["opensearch-neural-search"] + (["opensearch-ml"] if needs.models else [])
     findings = []
-    for plugin in wanted:
+    for plugin in PLUGINS if needs.models else PLUGINS[:1]:
         lacking = nodes - {row["name"] for row in rows if row["component"] == plugin}
         if lacking:
             findings.append(
@@ -103,55 +129,7 @@ def _plugins(client: OpenSearch, needs: Needs) -> list[Finding]:
     return findings
 
 
-def _settings(client: OpenSearch) -> list[Finding]:
-    flat = client.cluster.get_settings(include_defaults=True, flat_settings=True)
-    settings: dict[str, Any] = flat["defaults"] | flat["persistent"] | flat["transient"]
-    roles = [row["node.roles"] for row in client.cat.nodes(format="json", h="node.roles", full_id=True)]
-    hint = "set it, or deploy with --change-settings, or with --encode client, which needs no model in the cluster"
-    findings = []
-    if str(settings.get(UPLOAD, "false")) != "true":
-        findings.append(Finding(f"{UPLOAD} is false", hint, (UPLOAD, True)))
-    if str(settings.get(ML_NODES_ONLY, "true")) == "true" and not any("ml" in row.split(",") for row in roles):
-        findings.append(Finding(f"{ML_NODES_ONLY} is true and there is no ml node", hint, (ML_NODES_ONLY, False)))
-    return findings
-
-
-def _breakers(client: OpenSearch) -> list[Finding]:
-    """The three ML Commons breakers, which otherwise hide behind other errors."""
-    flat = client.cluster.get_settings(include_defaults=True, flat_settings=True)
-    settings: dict[str, Any] = flat["defaults"] | flat["persistent"] | flat["transient"]
-    native = float(settings.get(_ML + "native_memory_threshold", 90))
-    heap = float(settings.get(_ML + "jvm_heap_memory_threshold", 85))
-    disk = _bytes(str(settings.get(_ML + "disk_free_space_threshold", "5gb")))
-    findings = []
-    for node in client.nodes.stats(metric="os,jvm,fs")["nodes"].values():
-        name = node["name"]
-        used, used_heap = node["os"]["mem"]["used_percent"], node["jvm"]["mem"]["heap_used_percent"]
-        free = node["fs"]["total"]["available_in_bytes"]
-        if native < 100 and used > native:
-            findings.append(
-                Finding(
-                    f"node {name}: memory {used} % used, breaker at {native:.0f} %",
-                    f"free memory or raise {_ML}native_memory_threshold",
-                )
-            )
-        if heap < 100 and used_heap > heap:
-            findings.append(
-                Finding(f"node {name}: heap {used_heap} % used, breaker at {heap:.0f} %", "give the node a larger heap")
-            )
-        if disk > 0 and free < disk:
-            findings.append(
-                Finding(
-                    f"node {name}: {free / 1e9:.1f} GB of disk free, breaker at {disk / 1e9:.1f} GB",
-                    f"free disk or lower {_ML}disk_free_space_threshold",
-                )
-            )
-    return findings
-
-
-def _bytes(text: str) -> float:
-    found = re.fullmatch(r"(-?[\d.]+)\s*([kmgtp]?)b?", text.strip().lower())
-    if not found:  # a percentage, say: not ours to judge
-        return 0
-    number, unit = found.groups()
-    return float(float(number) * 1024 ** " kmgtp".index(unit or " "))
+def _upload(settings: Mapping[str, Any]) -> list[Finding]:
+    if str(settings.get(UPLOAD, "false")) == "true":
+        return []
+    return [Finding(f"{UPLOAD} is false", _SET, (UPLOAD, True))]

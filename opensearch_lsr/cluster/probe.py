@@ -40,12 +40,18 @@ def queries(bundle: Bundle, predict: Predict, name: str) -> None:
     _compare(encoder.encode_batch(TEXTS), predicted, name, TOLERANCE)
 
 
-def _compare(local: list[SparseVector], remote: list[dict[str, float]], name: str, tolerance: float) -> None:
+def difference(local: list[SparseVector], remote: list[dict[str, float]], tolerance: float = TOLERANCE) -> str | None:
+    """The token that weighs most differently here and in the cluster, in the first of :data:`TEXTS` with one."""
     for text, here, there in zip(TEXTS, local, remote, strict=True):
         gaps = {token: abs(here.get(token, 0.0) - there.get(token, 0.0)) for token in here.keys() | there.keys()}
         worst = max(gaps, key=gaps.__getitem__, default="")
         if gaps and gaps[worst] > tolerance:
-            raise DeploymentError(
-                f"model {name}: token {worst!r} of {text!r} weighs {there.get(worst, 0.0):.4f} in the cluster and "
-                f"{here.get(worst, 0.0):.4f} here; the model was removed again"
-            )
+            weights = f"{there.get(worst, 0.0):.4f} in the cluster and {here.get(worst, 0.0):.4f} here"
+            return f"token {worst!r} of {text!r} weighs {weights}"
+    return None
+
+
+def _compare(local: list[SparseVector], remote: list[dict[str, float]], name: str, tolerance: float) -> None:
+    found = difference(local, remote, tolerance)
+    if found:
+        raise DeploymentError(f"model {name}: {found}; the model was removed again")

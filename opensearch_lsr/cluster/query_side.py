@@ -7,15 +7,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConflictError, RequestError
 
 from opensearch_lsr import token_weights
-from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.bundle import Bundle, parse_tokenizer, query_fingerprint
 from opensearch_lsr.cluster import templates
-from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, pack_tokenizer
+from opensearch_lsr.errors import BundleError
+from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, pack_tokenizer, unpack, unpack_tokenizer
+from opensearch_lsr.token_weights import MAX_WEIGHT
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 def is_stored(client: OpenSearch, fingerprint: str) -> bool:
@@ -44,12 +49,30 @@ def store(client: OpenSearch, bundle: Bundle) -> None:
 
 
 def state(client: OpenSearch, fingerprint: str) -> str:
-    """``stored``, ``edited`` (a weight was changed since) or ``missing``."""
+    """``stored``, ``edited`` (a weight was changed since), ``damaged`` (of no use any more) or ``missing``."""
     found: dict[str, Any] = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
     if not found.get("found"):
         return "missing"
-    source = found["_source"]
-    return "stored" if token_weights.digest(source["weights"]) == source["weights_sha256"] else "edited"
+    try:
+        source = found["_source"]
+        weights, text = source["weights"], unpack(source["tokenizer"])
+        vocabulary = parse_tokenizer(text, TOKEN_WEIGHTS_INDEX).get_vocab(with_added_tokens=True)
+        if not weights or not all(token in vocabulary and 0 <= w <= MAX_WEIGHT for token, w in weights.items()):
+            return "damaged"
+        if token_weights.digest(weights) != source["weights_sha256"]:
+            return "edited"
+        return "stored" if query_fingerprint(text, weights) == fingerprint else "damaged"
+    except (BundleError, KeyError, TypeError, ValueError, AttributeError):  # parts are missing or of another type
+        return "damaged"
+
+
+def tokenizer(client: OpenSearch, fingerprint: str) -> Tokenizer | None:
+    """The stored tokenizer, the bundle's own with its truncation; None where it is missing or damaged."""
+    found: dict[str, Any] = client.get(index=TOKEN_WEIGHTS_INDEX, id=fingerprint, ignore=404)
+    try:
+        return unpack_tokenizer(found["_source"]["tokenizer"])
+    except (BundleError, KeyError, TypeError):
+        return None
 
 
 def remove(client: OpenSearch, fingerprint: str) -> None:

@@ -31,7 +31,13 @@ def pack(files: Mapping[str, Path]) -> IO[bytes]:
 
 
 def register(
-    client: OpenSearch, name: str, version: str, function: str, archive: IO[bytes], on_chunk: Callable[[int, int], None]
+    client: OpenSearch,
+    name: str,
+    version: str,
+    function: str,
+    archive: IO[bytes],
+    on_chunk: Callable[[int, int], None] = lambda sent, total: None,
+    model_format: str = "ONNX",
 ) -> str:
     """Register a model and send its zip in chunks; what an interrupted upload left is removed first.
 
@@ -42,6 +48,7 @@ def register(
         function: ``SPARSE_ENCODING`` or ``SPARSE_TOKENIZE``.
         archive: the zip, from :func:`pack`.
         on_chunk: called with (bytes sent, bytes in all).
+        model_format: of the zip's model, as ML Commons calls it.
 
     Returns:
         The model's id.
@@ -61,7 +68,7 @@ def register(
             "version": version,
             "model_group_id": models.ensure_group(client),
             "description": "made by opensearch-lsr",
-            "model_format": "ONNX",
+            "model_format": model_format,
             "function_name": function,
             "model_content_size_in_bytes": size,
             "model_content_hash_value": content_hash,

@@ -9,19 +9,19 @@ from typing import Any
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from opensearch_lsr.cluster import templates
+from opensearch_lsr.cluster import templates, two_step
 from opensearch_lsr.cluster.deployment import QUERY_MODES, VECTOR_FIELD, Deployed, deployed, search_pipeline_name
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import Prune, strongest
 
 MAX_QUERY_CHARACTERS = 100_000
-_HIDDEN = {"excludes": [VECTOR_FIELD]}
+_HIDDEN = {"excludes": ["lsr_*"]}  # this package's own fields
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One result: id, score, and the document without its vector."""
+    """One result: id, score, and the document without what encoding added to it."""
 
     id: str
     score: float
@@ -30,10 +30,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request found, and the milliseconds that the cluster says it took."""
+    """What a request found, the milliseconds that the cluster says it took, and which index each hit is of."""
 
     hits: list[Hit]
     took: int
+    indices: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Options:
         two_phase: strong tokens first; with two-phase in the default pipeline this changes nothing.
         filter: an OpenSearch filter clause.
         hybrid: BM25 and sparse scores, normalised and averaged.
+        exact: whole vectors in one step, where two-step is deployed.
     """
 
     mode: str | None = None
@@ -64,6 +66,7 @@ class Options:
     two_phase: bool = False
     filter: Mapping[str, Any] | None = None
     hybrid: bool = False
+    exact: bool = False
 
 
 def search(
@@ -83,15 +86,23 @@ def search(
         text: the query.
         size: how many hits at most.
         options: see :class:`Options`.
-        encoder: from :meth:`QueryEncoder.from_cluster`, to look the table up once for many queries.
+        encoder: from :meth:`QueryEncoder.from_cluster`, to look the table up once for many queries. When the alias has
+            another query side, it is refreshed, and one that is not from the cluster is not used.
 
     Raises:
         DeploymentError: when the alias is not this package's, or does not serve the mode.
         InputError: for a text that no query can carry.
     """
     target = deployed(client, alias)
-    request = body(client, target, text, size=size, options=options or Options(), encoder=encoder)
-    return ask(client, alias, request).hits
+    while True:
+        request = body(client, target, text, size=size, options=options or Options(), encoder=encoder)
+        answer = ask(client, alias, request)
+        if answer.indices == {target.index}:
+            return answer.hits
+        asked, target = target, deployed(client, alias)
+        if target.index == asked.index:
+            return answer.hits
+        # the alias moved in between, and the query was not of the index that answered
 
 
 def body(
@@ -105,6 +116,11 @@ def body(
             raise InputError("two-phase works on plain and bool queries only; leave out --two-phase or --hybrid")
         clauses = [bm25_clause(text, target.fields), clause]
         request["query"] = {"hybrid": {"queries": [_filtered(one, options.filter) for one in clauses]}}
+    elif target.two_step and not options.exact and "neural_sparse" in clause:
+        if options.two_phase:
+            raise InputError(f"{target.alias}: is deployed with the preset fast; leave out --two-phase, or add --exact")
+        request["query"] = _filtered(two_step.first(clause), options.filter)
+        request["rescore"] = two_step.second(clause, size)
     two_phase = options.two_phase and not target.meta["two_phase"]
     # a query may not carry an analyzer and the model that the default pipeline's enricher adds
     unenriched = options.mode == "analyzer" and target.meta["query_mode"] == "model"
@@ -119,10 +135,10 @@ def bm25_clause(text: str, fields: list[str]) -> dict[str, Any]:
 
 
 def ask(client: OpenSearch, alias: str, request: Mapping[str, Any]) -> Answer:
-    """Send a search request; a hit's source comes without its vector."""
+    """Send a search request; a hit's source comes without the package's own fields."""
     answer = client.search(index=alias, body=request)
     found = [Hit(hit["_id"], float(hit["_score"] or 0), hit.get("_source", {})) for hit in answer["hits"]["hits"]]
-    return Answer(found, answer["took"])
+    return Answer(found, answer["took"], frozenset(hit["_index"] for hit in answer["hits"]["hits"]))
 
 
 def explain(client: OpenSearch, alias: str, text: str, document: str) -> list[Contribution]:
@@ -165,7 +181,7 @@ def _sparse_clause(
     if options.prune and mode != "tokens":
         raise InputError(f"pruning needs the query's tokens; the {mode} mode sends text: leave out --prune or --mode")
     if mode == "tokens":
-        encoder = encoder or QueryEncoder.from_cluster(client, target.index)
+        encoder = _fitting(client, target, encoder)
         return encoder.neural_sparse(text, VECTOR_FIELD, options.prune)
     if mode == "analyzer":
         if not target.meta["analyzer"]:
@@ -176,6 +192,16 @@ def _sparse_clause(
     if not bi_encoder and target.meta["query_mode"] != "model":
         raise DeploymentError(f"{target.alias}: was deployed without a query model; deploy it with --query-mode model")
     return {"neural_sparse": {VECTOR_FIELD: {"query_text": text}}}  # the search pipeline's enricher adds the model
+
+
+def _fitting(client: OpenSearch, target: Deployed, encoder: QueryEncoder | None) -> QueryEncoder:
+    """The encoder that was given, if it is of what the alias serves, or comes to be; else one from the cluster."""
+    wanted = target.meta["query_fingerprint"]
+    if encoder and encoder.fingerprint != wanted:
+        encoder.refresh()
+    if encoder and encoder.fingerprint == wanted:
+        return encoder
+    return QueryEncoder.from_cluster(client, target.index, check_every=None)
 
 
 def _changed_pipeline(client: OpenSearch, target: Deployed, two_phase: bool, unenriched: bool) -> dict[str, Any]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from opensearch_lsr.cluster import models, query_side
-from opensearch_lsr.cluster.deployment import (
-    MODEL_FIELD,
-    Deployed,
-    deployed,
-    document_model_name,
-    ingest_pipeline_name,
-    query_model_name,
-    search_pipeline_name,
-)
+from opensearch_lsr.cluster import models, pipelines, query_side
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.handover import block
+from opensearch_lsr.cluster.handover.record import REPLACED, under_way
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing that ``undeploy`` takes away."""
+    """One thing that ``undeploy`` or ``cleanup`` takes away."""
 
     kind: str
     name: str
@@ -61,16 +56,17 @@ def resources(client: OpenSearch, alias: str) -> list[Resource]:
             "encoder", f"{target.meta['name']} {target.meta['version']}", f"encoded by the {target.meta['encode']}"
         ),
     ]
-    for name, needed in _model_names(target).items():
+    for name, needed in target.models.items():
         model = next(iter(models.find(client, name)), None)
         if model or needed:
             found.append(Resource("model", name, model.state if model else "missing"))
     if target.meta["query"] == "table":
         fingerprint = target.meta["query_fingerprint"]
         found.append(Resource("token weights", fingerprint[:8], query_side.state(client, fingerprint)))
-    for kind, name in _pipelines(target):
-        found.append(Resource(f"{kind} pipeline", name, "present" if _exists(client, kind, name) else "missing"))
-    return found
+    for kind, name in pipelines.names(target):
+        present = pipelines.stored(client, kind, name) is not None
+        found.append(Resource(f"{kind} pipeline", name, "present" if present else "missing"))
+    return found + list(_migrations(client, target))
 
 
 def removals(client: OpenSearch, alias: str) -> Iterator[Removal]:
@@ -80,23 +76,34 @@ def removals(client: OpenSearch, alias: str) -> Iterator[Removal]:
         DeploymentError: when the alias is not this package's.
     """
     target = deployed(client, alias)
-    others = [meta for index, meta in _deployments(client).items() if index != target.index]
     if client.indices.exists_alias(name=alias):
         yield Removal("alias", alias, lambda: client.indices.delete_alias(index=target.index, name=alias))
-    for kind, name in _pipelines(target):
-        if _exists(client, kind, name):
-            yield Removal(f"{kind} pipeline", name, lambda k=kind, n=name: _delete_pipeline(client, target.index, k, n))  # type: ignore[misc]
-    kept = {name for meta in others for name, needed in _model_names(Deployed("", "", meta)).items() if needed}
-    for name in _model_names(target):
-        for model in models.find(client, name) if name not in kept else ():
-            yield Removal("model", name, lambda m=model: models.remove(client, m))  # type: ignore[misc]
-    if not kept and (group := models.find_group(client)):
-        yield Removal("model group", models.GROUP, lambda: _delete_group(client, group))
-    fingerprint = target.meta["query_fingerprint"]
-    if target.meta["query"] == "table" and table_is_unused(client, fingerprint, target.index):
-        yield Removal("token weights", fingerprint[:8], lambda: query_side.remove(client, fingerprint))
-    # last: its _meta is what a rerun after a kill reads
-    yield Removal("index", target.index, lambda: client.indices.delete(index=target.index))
+    yield from removals_of(client, [target])
+
+
+def removals_of(client: OpenSearch, targets: Sequence[Deployed]) -> Iterator[Removal]:
+    """What was made for these deployments and nothing else uses, in the order of taking it away."""
+    going = {target.index for target in targets}
+    others = [Deployed("", index, meta) for index, meta in _deployments(client).items() if index not in going]
+    for target in targets:
+        for kind, name in pipelines.names(target):
+            if pipelines.stored(client, kind, name):
+                delete = partial(pipelines.delete, client, target.index, kind, name)
+                yield Removal(f"{kind} pipeline", name, delete)
+    kept = {name for other in others for name, needed in other.models.items() if needed}
+    for name in dict.fromkeys(name for target in targets for name in target.models if name not in kept):
+        for model in models.find(client, name):
+            yield Removal("model", name, partial(models.remove, client, model))
+    if targets and not kept and (group := models.find_group(client)):
+        yield Removal("model group", models.GROUP, partial(_delete_group, client, group))
+    tables = {other.meta["query_fingerprint"] for other in others}
+    for target in targets:
+        fingerprint = target.meta["query_fingerprint"]
+        if target.meta["query"] == "table" and fingerprint not in tables:
+            tables.add(fingerprint)
+            yield Removal("token weights", fingerprint[:8], partial(query_side.remove, client, fingerprint))
+    for target in targets:  # last: its _meta is what a rerun after a kill reads
+        yield Removal("index", target.index, partial(client.indices.delete, index=target.index))
 
 
 def undeploy(client: OpenSearch, alias: str) -> list[Removal]:
@@ -119,36 +126,27 @@ def table_is_unused(client: OpenSearch, fingerprint: str, index: str) -> bool:
     return all(m["query_fingerprint"] != fingerprint for i, m in _deployments(client).items() if i != index)
 
 
+def needed_models(client: OpenSearch) -> set[str]:
+    """The names of the models that any deployment needs."""
+    found = _deployments(client).items()
+    return {name for index, meta in found for name, needed in Deployed("", index, meta).models.items() if needed}
+
+
+def _migrations(client: OpenSearch, target: Deployed) -> Iterator[Resource]:
+    """What a migration left behind, or has under way."""
+    if block.is_put(client, target.index):
+        yield Resource("writes", target.index, "refused")
+    if found := under_way(client, target.alias):
+        yield Resource("migration", found[0], "under way, or killed: run it again, or give it up with migrate --abort")
+    for index, _ in target.meta.get(REPLACED, []):
+        if client.indices.exists(index=index):
+            yield Resource("replaced index", index, "kept: rollback goes back to the last one, cleanup removes them")
+
+
 def _deployments(client: OpenSearch) -> dict[str, dict[str, Any]]:
     mappings = client.indices.get_mapping(index="*", expand_wildcards="all")
     metas = {index: body["mappings"].get("_meta", {}).get("lsr") for index, body in mappings.items()}
     return {index: meta for index, meta in metas.items() if meta}
-
-
-def _model_names(target: Deployed) -> dict[str, bool]:
-    """The names of the models a deployment may have made, and whether it needs them as it is deployed now."""
-    meta = target.meta
-    document_model = document_model_name(meta["name"], meta["document_fingerprint"])
-    names = {document_model: meta["encode"] == "cluster" or meta["query"] == "encoder"}
-    if meta["query"] == "table":
-        names[query_model_name(meta["name"], meta["query_fingerprint"])] = meta["query_mode"] == "model"
-    return names
-
-
-def _pipelines(target: Deployed) -> list[tuple[str, str]]:
-    ingest = [("ingest", ingest_pipeline_name(target.index))] if target.meta["encode"] == "cluster" else []
-    return [*ingest, ("search", search_pipeline_name(target.index))]
-
-
-def _exists(client: OpenSearch, kind: str, name: str) -> bool:
-    return name in client.transport.perform_request("GET", f"/_{kind}/pipeline/{name}", params={"ignore": 404})
-
-
-def _delete_pipeline(client: OpenSearch, index: str, kind: str, name: str) -> None:
-    """Unbind the pipeline first: an ingest pipeline that is an index's default cannot be deleted."""
-    setting = "index.default_pipeline" if kind == "ingest" else "index.search.default_pipeline"
-    client.indices.put_settings(index=index, body={setting: "_none"})
-    client.transport.perform_request("DELETE", f"/_{kind}/pipeline/{name}", params={"ignore": 404})
 
 
 def _delete_group(client: OpenSearch, group: str) -> None:

@@ -1,4 +1,4 @@
-"""A BEIR folder's queries and judgments: ``queries.jsonl`` and ``qrels/<split>.tsv``, each plain or ``.gz``."""
+"""Queries and judgments as BEIR writes them: ``queries.jsonl`` and ``qrels/<split>.tsv``, each plain or ``.gz``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from opensearch_lsr.errors import InputError
 Qrels = dict[str, dict[str, int]]
 
 
-def read_queries(folder: Path) -> dict[str, str]:
-    """Query id → text.
+def read_queries(path: Path) -> dict[str, str]:
+    """Query id → text, of a folder or of one file.
 
     Raises:
         InputError: naming the file and line that is not ``{"_id", "text"}``.
     """
-    path = _plain_or_gz(folder / "queries.jsonl")
+    path = _plain_or_gz(path / "queries.jsonl") if path.is_dir() else path
     queries = {}
     for number, line in enumerate(_lines(path), start=1):
         try:
@@ -29,13 +29,15 @@ def read_queries(folder: Path) -> dict[str, str]:
     return queries
 
 
-def read_qrels(folder: Path, split: str = "test") -> Qrels:
-    """Query id → document id → grade, from ``qrels/<split>.tsv`` (header ``query-id corpus-id score``).
+def read_qrels(path: Path, split: str = "test") -> Qrels:
+    """Query id → document id → grade, from a folder's ``qrels/<split>.tsv`` or one such file.
+
+    Its first line is the header ``query-id corpus-id score``.
 
     Raises:
         InputError: naming the file and line that is not a judgment.
     """
-    path = _plain_or_gz(folder / "qrels" / f"{split}.tsv")
+    path = _plain_or_gz(path / "qrels" / f"{split}.tsv") if path.is_dir() else path
     qrels: Qrels = {}
     for number, line in enumerate(_lines(path)[1:], start=2):
         try:

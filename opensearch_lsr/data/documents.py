@@ -21,12 +21,16 @@ TITLED = ("title", "text")  # BEIR's text fields
 
 @dataclass(frozen=True)
 class Document:
-    """One document: its id, its fields, and where it came from (``file:line``)."""
+    """One document: its id, its fields, and where it came from (``file:line``).
+
+    With a ``version`` it replaces another one of its id only if that one's is not higher.
+    """
 
     id: str
     source: dict[str, Any]
     origin: str
     routing: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,14 @@ def text_of(source: Mapping[str, Any], fields: Sequence[str]) -> str:
             if isinstance(part, str) and (stripped := part.strip(_TRIM)):
                 parts.append(stripped)
     return " ".join(parts)
+
+
+def text_hash(text: str) -> str:
+    """The first 16 hexadecimal digits of a text's SHA-256; a document keeps that of the text its vector was made from.
+
+    Equal to what ``pipelines/ingest.json`` writes in the cluster.
+    """
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 _TRIM = "".join(map(chr, range(33)))  # what Java's String.trim removes

@@ -33,6 +33,8 @@ class UnencodedText(EnglishText):
 class NoVectors:
     """In an encoder's place: the loader then does for plain text what it does for encoded text."""
 
+    bundle = None  # of no use: there is nothing to shorten
+
     def encode_stream(self, texts: Iterable[str]) -> Iterator[tuple[SparseVector, bool]]:
         """No weights, nothing truncated."""
         return (({}, False) for _ in texts)

@@ -4,10 +4,8 @@ A document that is not judged is cut, between sentences, into two or three parts
 is the first part of one document, with its title, and one further part each of one or two others of similar length, so
 that it is about as long as they are.
 
-Each part is encoded once; the element-wise maximum of the parts' vectors stands for the vector of their text. An
-encoder that pools by maximum would give the joined text the same if no token looked beyond its part. It does look, and
-spends fewer entries on a text of two topics than on two texts: grown vectors have more entries than real ones (the
-report has both), and latencies over them are upper estimates.
+Each part is encoded once; a grown document comes with the element-wise maximum of its parts' vectors. What that has
+too much of, :mod:`opensearch_lsr.evaluation.likeness` takes away.
 
 Judged documents are left whole and give no parts: half of a relevant document would be relevant, and unjudged.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation import (
     distribution,
     growth,
+    likeness,
     measures,
     percentiles,
     ready,
@@ -28,6 +29,7 @@ from opensearch_lsr.evaluation.context import Context
 from opensearch_lsr.evaluation.distribution import Distribution
 from opensearch_lsr.evaluation.encoded import Encoded
 from opensearch_lsr.evaluation.growth import Growth, Part
+from opensearch_lsr.evaluation.likeness import Likeness
 from opensearch_lsr.evaluation.ready import Ready
 from opensearch_lsr.evaluation.run import Run
 from opensearch_lsr.evaluation.storage import EncoderName, Record
@@ -95,7 +97,8 @@ class _Corpus:
     def records(self, size: int, encoder: EncoderName | None, counting: Distribution | None = None) -> Iterator[Record]:
         """The real documents, then grown ones, which are counted on the way where that is asked for."""
         yield from self.real.records(encoder)
-        grown = self.grown.documents(size - len(self.found.documents))
+        maxima = self.grown.documents(size - len(self.found.documents))
+        grown = ((document, self.likeness(maximum)) for document, maximum in maxima)
         for document, vector in counting.counting(grown) if counting else grown:
             yield Record(*document, vector if encoder else None)
 
@@ -109,13 +112,20 @@ class _Corpus:
     @property
     def largest_weight(self) -> float:
         """Of real and grown documents: a part alone may weigh a token more than its whole document does."""
-        return max(self.real.sparse.largest_weight, self._part_vectors.largest_weight)
+        return max(self.real.sparse.largest_weight, self.likeness.scale * self._part_vectors.largest_weight)
 
     @cached_property
     def grown(self) -> Growth:
         """The stream of grown documents."""
         grown = self._most - len(self.found.documents)
         return Growth(self._parts, self._part_vectors, self._asked.suite.seed, grown)
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """What makes maxima like the vectors of documents that are encoded whole."""
+        sample = list(self.grown.documents(min(likeness.SAMPLE, self._most - len(self.found.documents))))
+        encoded = self._encode([document.whole for document, _ in sample], "encode grown documents")
+        return likeness.measure((maximum for _, maximum in sample), encoded)
 
     @cached_property
     def _parts(self) -> list[Part]:
@@ -125,10 +135,12 @@ class _Corpus:
     def _part_vectors(self) -> SparseVectors:
         texts = [part.document.whole for part in self._parts]
         self._asked.on_step(f"{self.found.name}: {len(texts):,} parts to grow from")
-        bundle, progress = self.real.given, partial(self._asked.on_progress, "encode parts")
-        if bundle is None:
+        return self._encode(texts, "encode parts")
+
+    def _encode(self, texts: Sequence[str], doing: str) -> SparseVectors:
+        if self.real.given is None:
             raise InputError("scale: grown documents need a bundle")
-        return vectors.encode(bundle, texts, self._asked.cache, progress)
+        return vectors.encode(self.real.given, texts, self._asked.cache, partial(self._asked.on_progress, doing))
 
 
 def _size(asked: Run, context: Context, names: Sequence[str], corpus: _Corpus, entry: dict[str, Any]) -> None:
@@ -144,6 +156,7 @@ def _size(asked: Run, context: Context, names: Sequence[str], corpus: _Corpus, e
     systems = ready.make(context, able, records, asked.on_step, asked.on_progress)
     systems.skipped |= {name: FOREIGN for name in names if name not in able}
     entry |= {"documents": context.documents, "baseline": names[0]}
+    entry["likeness"] = asdict(corpus.likeness)
     entry["distribution"] = distribution.beside(corpus.count_real(), grown)
     entry["systems"] = _quality(asked, systems, corpus.found)
     asked.save()

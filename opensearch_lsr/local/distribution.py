@@ -14,6 +14,7 @@ from opensearch_lsr.local import artifacts
 from opensearch_lsr.local.artifacts import Progress
 from opensearch_lsr.local.home import lock, make_readable, whole_folder
 from opensearch_lsr.local.release import Module, Natives, Release
+from opensearch_lsr.stranger_files import inside
 
 NEEDED_BYTES = 3_000_000_000  # downloads, server and unpacked natives
 POLICY = "additions.policy"
@@ -77,7 +78,7 @@ def _unzip_server(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as zipped:
         for entry in zipped.infolist():
             inner = entry.filename.partition("/")[2]
-            path = target / inner
+            path = inside(target, inner, NodeError)
             if entry.is_dir():
                 path.mkdir(parents=True, exist_ok=True)
                 continue

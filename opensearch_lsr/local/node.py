@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -10,33 +9,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import config, distribution, java, machine, process, releases
+from opensearch_lsr.local import config, distribution, java, machine, process, releases, secured
 from opensearch_lsr.local.artifacts import Progress
 from opensearch_lsr.local.home import home as default_home
 from opensearch_lsr.local.home import lock, make_folder
+from opensearch_lsr.local.node_info import NodeInfo
 from opensearch_lsr.local.ready import wait_until_ready
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """A running node. ``started`` in seconds since the epoch."""
-
-    name: str
-    version: str
-    url: str
-    pid: int
-    heap: str
-    started: float
-    log: str
-    data: str
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
 
 
 class Node:
@@ -79,6 +61,7 @@ class Node:
         *,
         heap: str | None = None,
         port: int | None = None,
+        secure: bool = False,
         settings: Mapping[str, object] | None = None,
         on_progress: Progress = lambda what, done, total: None,
         timeout: float = 180,
@@ -88,6 +71,7 @@ class Node:
         Args:
             heap: Java heap such as ``2g``; by default a quarter of the memory, 1 to 4 GiB.
             port: HTTP port on 127.0.0.1; by default 9200 or, when that is taken, a free one.
+            secure: behind TLS and a login, see :mod:`opensearch_lsr.local.secured`; it stays so until it is wiped.
             settings: laid over the node's own ``opensearch.yml``.
             on_progress: called with (what, done, total) while it is fetched and assembled.
             timeout: seconds from start to ready.
@@ -99,32 +83,43 @@ class Node:
         distribution.require_supported_system()
         with lock(f"node-{self.name}", self.home):
             if running := self.status():
-                self._check_is_asked(running, port)
+                self._check_is_asked(running, port, secure)
                 self._wait(
                     running, lambda: self._is_ours(running.pid), timeout
                 )  # the process that started it may have been killed before it was ready
                 return running
+            if secure := secure or secured.login(self.folder) is not None:
+                secured.check(self.release)
             heap = machine.checked(heap) if heap else machine.heap_for(machine.memory())
             java_home = java.find(self.home, self.release.newest_java)
             server = distribution.assemble(self.release, self.home, java_home, on_progress)
             on_progress("starting OpenSearch", 0, 0)
             with lock("ports", self.home):  # a port is taken once it is in some node.json, bound or not yet
                 port = machine.free_port(port, self._recorded_ports())
+                login = secured.make(self.folder, server, java_home) if secure else None
                 self._prepare(server, heap, port, settings or {})
                 server_process = self._launch(server, java_home)
-                url, log, data = f"http://127.0.0.1:{port}", str(self.log_file), str(self.data)
-                info = NodeInfo(self.name, self.release.version, url, server_process.pid, heap, time.time(), log, data)
-                self._state.write_text(json.dumps(info.as_dict()))
+                url = f"{'https' if login else 'http'}://127.0.0.1:{port}"
+                info = NodeInfo(
+                    self.name,
+                    self.release.version,
+                    url,
+                    server_process.pid,
+                    heap,
+                    time.time(),
+                    log=str(self.log_file),
+                    data=str(self.data),
+                    ca_certs=str(login.ca_certs) if login else "",
+                    password_file=str(login.password_file) if login else "",
+                )
+                info.write(self._state)
             self._wait(info, lambda: server_process.poll() is None, timeout)
             return info
 
     def status(self) -> NodeInfo | None:
         """The running node, or None."""
-        try:
-            info = NodeInfo(**json.loads(self._state.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return info if self._is_ours(info.pid) else None
+        info = NodeInfo.read(self._state)
+        return info if info and self._is_ours(info.pid) else None
 
     def stop(self, *, timeout: float = 60, wipe: bool = False) -> bool:
         """Stop the node; nothing of it is left running.
@@ -150,12 +145,17 @@ class Node:
                 process.send(info.pid, signal.SIGKILL)
                 if not process.gone(info.pid, self._is_ours, 30):
                     raise NodeError(f"process {info.pid} of node {self.name} does not end; stop it by hand")
+            process.send(info.pid, signal.SIGKILL)  # what of its start script is left
         self._state.unlink(missing_ok=True)
         return info is not None
 
-    def _check_is_asked(self, running: NodeInfo, port: int | None) -> None:
-        if port and running.url != f"http://127.0.0.1:{port}":
+    def _check_is_asked(self, running: NodeInfo, port: int | None, secure: bool) -> None:
+        if port and not running.url.endswith(f":{port}"):
             raise NodeError(f"node {self.name} runs at {running.url} already: stop it first, or leave out the port")
+        if secure and not running.ca_certs:
+            raise NodeError(
+                f"node {self.name} runs without TLS and login already: stop it first, or choose another name"
+            )
         if not self._any_version and running.version != self.release.version:
             raise NodeError(
                 f"node {self.name} runs OpenSearch {running.version} already: stop it first, "
@@ -164,7 +164,8 @@ class Node:
 
     def _wait(self, info: NodeInfo, is_alive: Callable[[], bool], timeout: float) -> None:
         try:
-            wait_until_ready(info.url, self.cluster_name, is_alive, self.log_file, timeout)
+            login = secured.login(self.folder)
+            wait_until_ready(info.url, self.cluster_name, is_alive, self.log_file, timeout, login)
         except BaseException:
             self._stop(timeout=5)
             raise
@@ -183,8 +184,12 @@ class Node:
 
     def _prepare(self, server: Path, heap: str, port: int, settings: Mapping[str, object]) -> None:
         make_folder(self.folder)
+        login = secured.login(self.folder)
         own = {"cluster.name": self.cluster_name, "node.name": self.name, "http.port": port}
+        own |= secured.settings(self.release, login)
         config.write(server, self.config, data=self.data, logs=self.logs, heap=heap, settings={**own, **settings})
+        if login:
+            secured.place(self.folder, self.config)
         natives = self.data / self.release.natives.folder
         natives.parent.mkdir(parents=True, exist_ok=True)
         natives.unlink(missing_ok=True)

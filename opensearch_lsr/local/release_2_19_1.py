@@ -168,6 +168,10 @@ RELEASE = Release(
             _PLUGIN, "neural-search", f"{_VERSION}.0", "zip", 8434600,
             "b17ca1d774692902c58cbae102bf463970740c31d81446866e8eabd336e285aa",
         ),
+        Artifact(
+            _PLUGIN, "opensearch-security", f"{_VERSION}.0", "zip", 43828219,
+            "94a04f12ac6033902209fac1e4e512618d45beee604bbf0e42c3ed79c55220cf",
+        ),
     ),
     libraries=BREAK_ITERATORS,
     natives=DJL_0_31_1,

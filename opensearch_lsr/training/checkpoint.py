@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.errors import CheckpointError, needs_extra
+from opensearch_lsr.stranger_files import bounded, inside
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
 
@@ -25,10 +27,11 @@ def find(name_or_path: str | Path) -> Path:
     """The folder of a checkpoint or another model; one of the Hub (``owner/name``) is fetched.
 
     Raises:
-        CheckpointError: when there is neither.
+        CheckpointError: when there is neither, or it would read files outside its folder.
     """
     path = Path(name_or_path).expanduser()
     if path.is_dir():
+        _check_nothing_leads_out(path)
         return path
     text = str(name_or_path)
     if path.exists() or text.count("/") != 1 or text.startswith((".", "/", "~")):
@@ -44,6 +47,19 @@ def find(name_or_path: str | Path) -> Path:
         raise CheckpointError(
             f"{text}: no such folder, and the Hub did not give it ({type(error).__name__})"
         ) from error
+
+
+def _check_nothing_leads_out(folder: Path) -> None:
+    """Links, and the files that a weight index names, are in the folder; sentence-transformers checks its own paths."""
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in folder.glob(pattern):
+            if path.is_symlink():
+                inside(folder, str(path.relative_to(folder)), CheckpointError)
+            if path.name.endswith(".index.json"):
+                with one_line(path):
+                    shards = set(json.loads(bounded(path, 100, CheckpointError).read_text())["weight_map"].values())
+                for shard in shards:
+                    inside(path.parent, str(shard), CheckpointError)
 
 
 def load(folder: str | Path, **model_kwargs: Any) -> SparseEncoder:

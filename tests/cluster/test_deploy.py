@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import AuthorizationException
 from state import snapshot
 
 from opensearch_lsr import QueryEncoder, deploy, token_weights
@@ -173,6 +174,8 @@ def test_from_an_existing_index(client: OpenSearch, tiny: Bundle, alias: str) ->
     assert client.count(index=alias)["count"] == 30
     assert list(client.indices.get_alias(name=alias)) == [target.index]
     assert client.count(index=source)["count"] == 30
+    with pytest.raises(AuthorizationException):  # its place is taken: who still writes to it is told
+        client.index(index=source, id="late", body={"text": "water"})
     assert client.get(index=target.index, id="d7", routing="r")["_source"]["lsr_vector"]
     steps: list[str] = []
     deploy(client, tiny, alias=alias, fields=["text"], source_index=source, on_step=lambda t, a: steps.append(t))

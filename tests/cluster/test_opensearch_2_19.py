@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from migrating import holds, serve, texts, write
 from opensearchpy import OpenSearch
 from state import snapshot
 
-from opensearch_lsr import QueryEncoder, deploy
+from opensearch_lsr import QueryEncoder, deploy, migrate, rollback
+from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, search
+from opensearch_lsr.cluster.cleanup import unused
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.health.doctor import examine
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import resources, undeploy
 from opensearch_lsr.data import beir, documents
@@ -112,6 +116,34 @@ def test_documents_are_taken_over(client_2_19: OpenSearch, target: Deployed) -> 
             assert len(both) >= len(expected) - 2
     finally:
         undeploy(client_2_19, taken.alias)
+
+
+def test_the_doctor_finds_nothing(client_2_19: OpenSearch, target: Deployed) -> None:
+    assert [finding for check in examine(client_2_19, target.alias) for finding in check.findings] == []
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_another_encoder_and_back(client_2_19: OpenSearch, exported: Callable[..., Bundle], mode: str) -> None:
+    before, expected, alias = snapshot(client_2_19), texts(40), f"older-migrated-{mode}"
+    old, new = exported("router"), exported("router", "relu")
+    serve(client_2_19, old, alias, expected, encode=mode)
+
+    def meanwhile(one: str, other: str) -> None:
+        client_2_19.delete(index=alias, id="d3")
+        del expected["d3"]
+        expected["d4"] = "water meanwhile"
+        write(client_2_19, old, alias, "d4", expected["d4"])
+
+    migrate(client_2_19, alias, new, before_swap=meanwhile)
+    holds(client_2_19, alias, new, expected)
+    expected["d5"] = "water since"
+    write(client_2_19, new, alias, "d5", expected["d5"])
+    rollback(client_2_19, alias, old.path)
+    holds(client_2_19, alias, old, expected)
+    for removal in unused(client_2_19, alias):
+        removal.apply()
+    undeploy(client_2_19, alias)
+    assert snapshot(client_2_19) == before
 
 
 def test_the_analyzer_mode_is_refused_with_the_version_it_needs(client_2_19: OpenSearch) -> None:

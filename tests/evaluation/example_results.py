@@ -12,16 +12,16 @@ SYSTEMS = {
     "bm25-standard": "BM25 (standard)",
     "tokens": "LSR (tokens)",
     "analyzer": "LSR (analyzer)",
-    "pruned": "LSR (pruned documents)",
+    "balanced": "LSR (balanced)",
     "two-phase": "LSR (two-phase)",
     "seismic": "SEISMIC",
     "hybrid": "Hybrid (BM25 + LSR)",
     "dense": "Dense k-NN",
     "bi-encoder": "LSR (bi-encoder)",
 }
-QUALITY = {"bm25-standard": -0.02, "tokens": 0.03, "analyzer": 0.03, "pruned": 0.025}
+QUALITY = {"bm25-standard": -0.02, "tokens": 0.03, "analyzer": 0.03, "balanced": 0.025}
 QUALITY |= {"two-phase": 0.029, "seismic": 0.027, "hybrid": 0.047, "dense": 0.04}
-TIME = {"bm25": 2.1, "bm25-standard": 2.2, "tokens": 2.9, "analyzer": 3.0, "pruned": 2.5}
+TIME = {"bm25": 2.1, "bm25-standard": 2.2, "tokens": 2.9, "analyzer": 3.0, "balanced": 2.5}
 TIME |= {"two-phase": 2.6, "seismic": 2.4, "hybrid": 4.6, "dense": 7.9}
 BYTES = {"bm25": 1.0, "bm25-standard": 0.96, "seismic": 3.9, "hybrid": 2.7, "dense": 4.8}
 COLLECTIONS = {
@@ -67,7 +67,7 @@ def example() -> dict[str, Any]:
                 "ratio_low": 0.95 * factor,
                 "ratio_high": 1.05 * factor,
             }
-            for name, factor in {"bm25": 1.0, "tokens": 1.92, "pruned": 1.3, "seismic": 0.31}.items()
+            for name, factor in {"bm25": 1.0, "tokens": 1.92, "balanced": 1.3, "seismic": 0.31}.items()
         },
     }
 
@@ -255,7 +255,7 @@ def timed(draw: random.Random, system: str, middle: float, base: dict[str, float
 
 def scale(draw: random.Random, size: int) -> dict[str, Any]:
     """A grown corpus."""
-    slopes = {"bm25": 9.4, "tokens": 18.0, "pruned": 12.2, "two-phase": 11.0, "seismic": 2.9}
+    slopes = {"bm25": 9.4, "tokens": 18.0, "balanced": 12.2, "two-phase": 11.0, "seismic": 2.9}
     systems = []
     for name, slope in slopes.items():
         middle = TIME[name] + slope * size / 1e6

@@ -58,10 +58,10 @@ def test_each_system_does_what_it_is_for(rows: Rows) -> None:
     quality = {name: row["relevance"]["nDCG@10"] for name, row in rows.items() if name not in LACKING}
     assert quality["model"] == pytest.approx(quality["tokens"], abs=0.005)
     assert quality["tokens"] > quality["bm25"] > 0.3
-    for like_tokens in ("two-phase", "pruned", "pruned-query"):
+    for like_tokens in ("two-phase", "balanced", "fast", "pruned-query"):
         assert quality[like_tokens] == pytest.approx(quality["tokens"], abs=0.05)
     assert quality["hybrid"] not in (quality["bm25"], quality["tokens"])
-    assert rows["pruned"]["index_bytes"] < rows["tokens"]["index_bytes"]
+    assert rows["balanced"]["index_bytes"] < rows["tokens"]["index_bytes"] < rows["fast"]["index_bytes"]
 
 
 def test_documents_are_encoded_in_each_mode(found: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from bench_context import SAMPLE
 
 from opensearch_lsr.evaluation import results
-from opensearch_lsr.local.node import Node, NodeInfo
+from opensearch_lsr.local.node import Node
+from opensearch_lsr.local.node_info import NodeInfo
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -84,7 +84,7 @@ def test_a_grown_collection_never_stands_for_a_real_one() -> None:
     real, grown = page[: page.index("<h2>Time by corpus size")], page[page.index("<h2>Time by corpus size") :]
     assert "1.38×" in real
     assert "p95 at 1M documents" in real
-    assert "39.7 ms at the client against 21.8 ms; grown from medquad, an upper estimate" in real
+    assert "39.7 ms at the client against 21.8 ms; grown from medquad" in real
     assert "<figcaption>medquad, 16,407 documents, 1 client, closed loop" in real
     assert "grown to" not in real
     titles = re.findall(r"<figcaption>(medquad grown to [^<]*)", grown)
@@ -101,14 +101,14 @@ def test_a_grown_collection_never_stands_for_a_real_one() -> None:
     assert "p95 at 1M documents" in html.page(alone)
 
 
-def test_what_was_left_out_at_scale_and_what_its_times_are() -> None:
+def test_what_was_left_out_at_scale_and_what_its_vectors_are() -> None:
     results = example()
     reason = "grown documents have vectors of the bundle only"
     for part in results["scale"]:
         part["systems"].append({"name": "dense", "title": "Dense k-NN", "skipped": reason})
     page = read(results)
     assert f"Dense k-NN : {reason} on medquad at 10,000, medquad at 100,000, medquad at 1,000,000" in page.words
-    assert "the times of LSR are upper estimates and its nDCG@10 a lower one" in page.words
+    assert "as much weight as a sample of grown documents has that was encoded whole" in page.words
 
 
 def test_collections_of_the_encoders_own_domain_are_marked() -> None:

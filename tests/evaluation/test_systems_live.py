@@ -13,7 +13,7 @@ from bench_context import DOCUMENTS, QUERIES, TEXTS, ready, records, sample_cont
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import preflight
+from opensearch_lsr.cluster import preflight, two_step
 from opensearch_lsr.evaluation import relevance
 from opensearch_lsr.evaluation.asking import ask
 from opensearch_lsr.evaluation.cleanup import cleanup
@@ -125,7 +125,7 @@ def test_two_phase_says_what_depends_on_how_many_are_asked_for(context: Context)
 
 
 def test_pruned_documents_have_fewer_tokens(context: Context, vectors: SparseVectors, tokens: System) -> None:
-    pruned = ready(context, "pruned", vectors)
+    pruned = ready(context, "balanced", vectors)
     hits = context.client.search(index=pruned.index, body={"size": 300, "query": {"match_all": {}}})["hits"]["hits"]
     rows = {identifier: vector for (identifier, _, _), vector in zip(DOCUMENTS, vectors, strict=True)}
     kept = {hit["_id"]: hit["_source"]["lsr_vector"] for hit in hits}
@@ -133,6 +133,21 @@ def test_pruned_documents_have_fewer_tokens(context: Context, vectors: SparseVec
     assert all(weight >= limit * max(vector.values()) for vector in kept.values() for weight in vector.values())
     assert sum(map(len, kept.values())) < sum(len(vector) for vector in rows.values())
     assert relevance.overlap(run_of(pruned), run_of(tokens)) > 0.9
+
+
+def test_fast_ranks_candidates_of_short_vectors_by_whole_ones(
+    context: Context, vectors: SparseVectors, tokens: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two_step, "TOKENS", 3)
+    fast = ready(context, "fast", vectors)
+    hits = context.client.search(index=fast.index, body={"size": 300, "query": {"match_all": {}}})["hits"]["hits"]
+    assert {len(hit["_source"]["lsr_short"]) for hit in hits} == {3}
+    exact, found = run_of(tokens, len(DOCUMENTS)), run_of(fast, len(DOCUMENTS))
+    for query, scores in found.items():
+        assert scores == pytest.approx({document: exact[query][document] for document in scores}, rel=1e-4)
+    assert 0 < sum(map(len, found.values())) < sum(map(len, exact.values()))
+    monkeypatch.setattr(two_step, "TOKENS", 10_000)
+    assert run_of(ready(context, "fast", vectors)) == run_of(tokens)
 
 
 def test_bm25_stems_and_reads_the_title(context: Context) -> None:

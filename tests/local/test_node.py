@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local.node import Node, NodeInfo
+from opensearch_lsr.local.node import Node
+from opensearch_lsr.local.node_info import NodeInfo
 
 pytestmark = pytest.mark.cluster
 

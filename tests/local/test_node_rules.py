@@ -14,7 +14,8 @@ from opensearch_lsr.local import machine
 from opensearch_lsr.local import node as node_module
 from opensearch_lsr.local.home import home
 from opensearch_lsr.local.machine import GIB
-from opensearch_lsr.local.node import Node, NodeInfo
+from opensearch_lsr.local.node import Node
+from opensearch_lsr.local.node_info import NodeInfo
 from opensearch_lsr.local.ready import last_error
 
 
@@ -90,6 +91,21 @@ def test_a_node_of_another_version_is_not_taken_for_the_one_asked_for(
         Node("x", tmp_path, version="3.6.0").start()
     assert Node("x", tmp_path, version="2.19.1").start() == running
     assert Node("x", tmp_path).start() == running
+
+
+def test_a_node_without_tls_is_not_taken_for_a_secured_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = NodeInfo("x", "2.19.1", "http://127.0.0.1:9200", os.getpid(), "1g", 0.0, "log", "data")
+    monkeypatch.setattr(Node, "status", lambda self: running)
+    monkeypatch.setattr(node_module, "wait_until_ready", lambda *_: None)
+    with pytest.raises(NodeError, match="node x runs without TLS and login already: stop it first"):
+        Node("x", tmp_path, version="2.19.1").start(secure=True)
+
+
+def test_what_was_secured_stays_so(tmp_path: Path) -> None:
+    """Its data holds the password, and a version without the plugin would show all of it."""
+    (tmp_path / "nodes" / "x" / "security").mkdir(parents=True)
+    with pytest.raises(NodeError, match=r"3\.6\.0 is run without its security plugin: choose --version 2\.19\.1"):
+        Node("x", tmp_path).start()
 
 
 @pytest.mark.parametrize("record", ["", "{", "[]", '{"pid": 1}'])

@@ -191,7 +191,7 @@ def _time_when_grown(results: Part, name: str) -> Tile | None:
         own, other = number(systems.get(name), "total_ms", "p95"), number(base, "total_ms", "p95")
         if own is not None and other is not None:
             label = f"p95 at {amounts.short_count(number(part, 'documents') or 0.0)} documents"
-            source = f"; grown from {text(part, 'collection')}, an upper estimate"
+            source = f"; grown from {text(part, 'collection')}"
             return _slower(label, systems[name], own, other, source)
     return None
 

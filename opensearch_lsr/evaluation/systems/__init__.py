@@ -10,7 +10,7 @@ from opensearch_lsr.evaluation.systems.bm25 import BM25, BM25Standard
 from opensearch_lsr.evaluation.systems.dense import Dense
 from opensearch_lsr.evaluation.systems.hybrid import Hybrid
 from opensearch_lsr.evaluation.systems.seismic import Seismic
-from opensearch_lsr.evaluation.systems.sparse import Analyzer, Model, Pruned, PrunedQuery, Tokens, TwoPhase
+from opensearch_lsr.evaluation.systems.sparse import Analyzer, Balanced, Fast, Model, PrunedQuery, Tokens, TwoPhase
 from opensearch_lsr.evaluation.systems.system import System
 
 
@@ -30,8 +30,9 @@ ALL: list[Make] = [
     Analyzer,
     Model,
     TwoPhase,
-    Pruned,
     PrunedQuery,
+    Balanced,
+    Fast,
     Seismic,
     Hybrid,
     BiEncoder,

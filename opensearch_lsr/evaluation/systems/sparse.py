@@ -2,8 +2,8 @@
 
 The vectors are encoded before (:mod:`opensearch_lsr.evaluation.vectors`) and sent as the client encoding mode sends
 them; index, pipelines and query models are made by the same :func:`~opensearch_lsr.cluster.deployment.deploy` that
-users call. All but the pruned system share one index. What a system needs beside it (a two-phase pipeline, a query
-model) comes from a deployment of its own, whose index stays empty and whose search pipeline the requests name.
+users call. All but the presets balanced and fast share one index. What a system needs beside it (a two-phase pipeline,
+a query model) comes from a deployment of its own, whose index stays empty and whose search pipeline the requests name.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, ClassVar
 
-from opensearch_lsr import rank_feature
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import preflight, search, status, templates
+from opensearch_lsr.cluster import preflight, search, status, templates, two_step, vector_fields
 from opensearch_lsr.cluster.deploy import deploy
 from opensearch_lsr.cluster.deployment import (
-    MODEL_FIELD,
-    VECTOR_FIELD,
     Deployed,
     Deployment,
     deployed,
     search_pipeline_name,
 )
+from opensearch_lsr.cluster.presets import BALANCED, EXACT, FAST, PRESETS
 from opensearch_lsr.cluster.search import Options
-from opensearch_lsr.data.documents import TITLED
+from opensearch_lsr.data.documents import TITLED, text_of
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.evaluation.context import Context, owned
 from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
@@ -33,7 +31,6 @@ from opensearch_lsr.evaluation.systems.system import System
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import Prune
 
-PRUNED = Prune("max_ratio", 0.1)  # of documents: what the documentation of sparse_encoding recommends
 PRUNED_QUERY = Prune("max_ratio", 0.4)  # of queries: what two-phase puts off, left out
 
 
@@ -42,7 +39,7 @@ class SparseIndex(Storage):
 
     name = "lsr"
     encoder: ClassVar[EncoderName | None] = "bundle"
-    prune: ClassVar[Prune | None] = None
+    preset: ClassVar[str] = EXACT
 
     @property
     def given(self) -> Bundle | None:
@@ -70,7 +67,7 @@ class SparseIndex(Storage):
             alias=self.index,
             fields=TITLED,
             encode="client",
-            prune=self.prune,
+            preset=self.preset,
             mapping=self.body(),
         )
 
@@ -79,18 +76,31 @@ class SparseIndex(Storage):
             status.undeploy(self.client, self.index)
 
     def source(self, record: Record) -> dict[str, Any]:
+        document = {"title": record.title, "text": record.text}
         vector: Any = record.vector or {}
-        if self.prune:
-            vector = self.prune(vector)
-        marked = {VECTOR_FIELD: rank_feature.short(vector), MODEL_FIELD: self.bundle.document_key} if vector else {}
-        return {"title": record.title, "text": record.text, **marked}
+        if self._wish.prune:
+            vector = self._wish.prune(vector)
+        text = text_of(document, TITLED)
+        return document | vector_fields.of(text, vector, self._wish, self.bundle)
+
+    @cached_property
+    def _wish(self) -> Deployed:
+        wish = Deployment(self.bundle, self.index, TITLED, encode="client", **PRESETS[self.preset])
+        return Deployed(wish.alias, wish.index, wish.meta())
 
 
-class PrunedIndex(SparseIndex):
+class BalancedIndex(SparseIndex):
     """The same with the weak tokens of each document left out."""
 
-    name = "lsr-pruned"
-    prune = PRUNED
+    name = "lsr-balanced"
+    preset = BALANCED
+
+
+class FastIndex(SparseIndex):
+    """The same with short vectors beside."""
+
+    name = "lsr-fast"
+    preset = FAST
 
 
 class Tokens(System):
@@ -119,6 +129,7 @@ class Tokens(System):
             "query_mode": self.options.mode or ("tokens" if self.side == "table" else "model"),
             "two_phase": wish.two_phase,
             "prune": wish.prune.processor() if wish.prune else None,
+            "two_step": {"tokens": two_step.TOKENS, "window": two_step.WINDOW} if wish.two_step else None,
             "prune_query": self.options.prune.processor() if self.options.prune else None,
             "hybrid": self.options.hybrid,
         }
@@ -144,7 +155,7 @@ class Tokens(System):
         else:
             self._target = deployed(self.client, self.index)
         if self.side == "table" and not self.options.mode:
-            self._encoder = QueryEncoder.from_cluster(self.client, self.index)
+            self._encoder = QueryEncoder.from_cluster(self.client, self.index, check_every=None)
 
     def encode(self, text: str) -> dict[str, Any]:
         query: dict[str, Any] = search.body(
@@ -156,7 +167,7 @@ class Tokens(System):
         return encoded
 
     def _options(self) -> dict[str, Any]:
-        return {"encode": "client", "prune": self._index.prune, **self.deployment}
+        return {"encode": "client", **PRESETS[self._index.preset], **self.deployment}
 
     def _wish(self) -> Deployment:
         return Deployment(self._index.bundle, self.context.index(self.name), TITLED, **self._options())
@@ -195,12 +206,29 @@ class TwoPhase(Tokens):
         return {**super().parameters, **processor["two_phase_parameter"]}
 
 
-class Pruned(Tokens):
-    """Documents without their weak tokens."""
+class Balanced(Tokens):
+    """The preset: documents without their weak tokens."""
 
-    name = "pruned"
-    title = "LSR (pruned documents)"
-    place = PrunedIndex
+    name = "balanced"
+    title = "LSR (balanced)"
+    place = BalancedIndex
+
+
+class Fast(Tokens):
+    """The preset: candidates by short vectors, ranked by whole ones."""
+
+    name = "fast"
+    title = "LSR (fast)"
+    place = FastIndex
+    options = Options(exact=True)  # the whole vector's clause, which both steps are made of
+    by_size: ClassVar[bool] = True  # as many documents are ranked as hits are asked for, where that is above the window
+
+    def query(self, encoded: dict[str, Any], size: int) -> dict[str, Any]:
+        return two_step.first(encoded) if "neural_sparse" in encoded else encoded
+
+    def request(self, encoded: Any, size: int, track_total_hits: bool) -> tuple[dict[str, str], dict[str, Any]]:
+        params, body = super().request(encoded, size, track_total_hits)
+        return params, body | ({"rescore": two_step.second(encoded, size)} if "neural_sparse" in encoded else {})
 
 
 class PrunedQuery(Tokens):

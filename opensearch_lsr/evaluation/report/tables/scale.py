@@ -7,9 +7,9 @@ from opensearch_lsr.evaluation.report.reading import MEASURE, Part, number, text
 from opensearch_lsr.evaluation.report.tables.table import Cell, Table, factor, ratio, table
 
 CAVEAT = (
-    "A grown document has more active tokens than an encoded text of its length, and the weights of shorter texts: on "
-    "grown corpora the times of LSR are upper estimates and its nDCG@10 a lower one, for comparing ways to search the "
-    "same vectors and not for comparing them with BM25."
+    "The vector of a grown document is the maximum of its parts’, with as many entries and as much weight as a sample "
+    "of grown documents has that was encoded whole. Parts come back in many documents, so that scores lie closer "
+    "together than in a real corpus: overlap@10 is a hard measure here."
 )
 
 _WHAT = {
