@@ -83,7 +83,7 @@ def client_2_19() -> Iterator[OpenSearch]:
     node = Node(f"tests-2-19-{os.getpid()}", version="2.19.1")
     node.stop(wipe=True)
     try:
-        yield connect(node.start(heap="1g", timeout=400).url)
+        yield connect(node.start(heap="2g", timeout=400).url)
     finally:
         node.stop(wipe=True)
 
