@@ -105,7 +105,7 @@ def per_query(qrels: beir.Qrels, run: dict[str, dict[str, float]]) -> dict[str, 
     """nDCG@10 of each judged query; one without hits has 0."""
     found = dict.fromkeys(qrels, 0.0)
     for metric in ir_measures.iter_calc([nDCG @ 10], qrels, run):
-        found[metric.query_id] = float(metric.value)
+        found[metric.query_id] = round(float(metric.value), 5)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -83,8 +84,16 @@ class Plan:
 
     def recipe_of(self, variant: Variant, seed: int, more: Sequence[str] = ()) -> Recipe:
         """The recipe of one run."""
+        return recipe_file.read(self.recipe, self._settings(variant, seed, more))
+
+    def made_with(self, variant: Variant, seed: int, more: Sequence[str] = ()) -> dict[str, Any]:
+        """What a run's figures depend on, the same on every machine."""
+        digest = hashlib.sha256(self.recipe.read_bytes()).hexdigest()
+        return {"recipe_sha256": digest, "settings": self._settings(variant, seed, more)}
+
+    def _settings(self, variant: Variant, seed: int, more: Sequence[str]) -> list[str]:
         settings = [setting.replace("{seed}", str(seed)) for setting in variant.settings]
-        return recipe_file.read(self.recipe, [*settings, f"name={variant.name}", f"seed={seed}", *more])
+        return [*settings, f"name={variant.name}", f"seed={seed}", *more]
 
     def chosen(self, only: Collection[str]) -> list[Variant]:
         """Variants by name or sweep, and those that they need, in order; all of them for an empty collection.

@@ -70,7 +70,7 @@ def read(asked: plan.Plan, work: run.Work) -> claims.Results:
     """Finished runs by variant and seed."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for name in asked.variants:
-        for file in sorted((work.runs / name).glob("seed-*.json")):
+        for file in sorted((work.results / name).glob("seed-*.json")):
             result = json.loads(file.read_text(encoding="utf-8"))
             found.setdefault(name, {})[result["seed"]] = result
     return found
@@ -79,7 +79,7 @@ def read(asked: plan.Plan, work: run.Work) -> claims.Results:
 def about(asked: plan.Plan, results: claims.Results) -> str:
     """What was run, in a line."""
     runs = [one for seeds in results.values() for one in seeds.values()]
-    steps = sorted({one["recipe"]["training"]["steps"] for one in runs})
+    steps = sorted({one["steps"] for one in runs})
     hours = sum((one["training_seconds"] or 0) + one["measuring_seconds"] for one in runs) / 3600
     return (
         f"{len(runs)} runs of {len(results)} of {len(asked.variants)} variants, "

@@ -3,8 +3,10 @@
     python benchmarks/ablations/run.py
     python benchmarks/ablations/run.py --only idf ones --seeds 1
 
-A run is $LSR_WORK/runs/VARIANT/seed-N.json; one that is there is not run again, one that was killed goes on from its
-last checkpoint. Names in --only are variants or sweeps; what they need is run, too. report.py makes the tables.
+A run's figures are benchmarks/results/ablations/runs/VARIANT/seed-N.json; those that are there are not made again. What
+it is made from lies in $LSR_WORK: one that was killed goes on from its last checkpoint, and a checkpoint that another
+run needs is trained again where it is gone. Names in --only are variants or sweeps; what they need is run, too.
+report.py makes the tables.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from opensearch_lsr.errors import InputError, LSRError
 from opensearch_lsr.training import negatives
 from opensearch_lsr.training.recipe import Recipe
 from opensearch_lsr.training.train import train
-from opensearch_lsr.whole_file import whole
+from opensearch_lsr.whole_file import locked, whole
 
 MINED_FROM = (3, 60)  # ranks, and how many are drawn: as in prepare.py
 MINED_PER_QUERY = 4
+RESULTS = Path(__file__).parents[1] / "results" / "ablations" / "runs"
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,10 @@ class Work:
 
     root: Path
     runs: Path
+    results: Path
 
     def result(self, variant: str, seed: int) -> Path:
-        return self.runs / variant / f"seed-{seed}.json"
+        return self.results / variant / f"seed-{seed}.json"
 
     def checkpoint(self, variant: str, seed: int) -> Path:
         return self.runs / variant / f"seed-{seed}"
@@ -74,7 +78,8 @@ def open_work(steps: int | None = None) -> Work:
     if not os.environ.get("LSR_WORK"):
         raise InputError("LSR_WORK is not set; give the folder that prepare.py filled")
     root = Path(os.environ["LSR_WORK"]).expanduser().absolute()
-    work = Work(root, root / (f"runs-{steps}-steps" if steps else "runs"))
+    runs = root / (f"runs-{steps}-steps" if steps else "runs")
+    work = Work(root, runs, runs if steps else RESULTS)
     os.environ["LSR_RUNS"] = str(work.runs)
     return work
 
@@ -119,42 +124,53 @@ def finished(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, mor
     file = work.result(variant.name, seed)
     if not file.is_file():
         return False
-    recipe = json.loads(json.dumps(asdict(asked.recipe_of(variant, seed, more))))
-    if json.loads(file.read_text(encoding="utf-8"))["recipe"] != recipe:
-        raise InputError(f"{file}: was made with other settings than the plan's now; move its folder away")
+    if json.loads(file.read_text(encoding="utf-8"))["made_with"] != asked.made_with(variant, seed, more):
+        raise InputError(f"{file}: was made with other settings than the plan's now; delete it")
     return True
 
 
 def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more: Sequence[str]) -> None:
     """Train (or go on training), measure, write the result, drop what is not needed again."""
     folder = work.checkpoint(variant.name, seed)
-    if variant.mine_with:
-        mine(asked, variant, seed, work)
-    recipe = asked.recipe_of(variant, seed, more)
     started = time.monotonic()
-    resumed = (folder / "run" / "recipe.json").is_file()
-    if not (resumed and (folder / "README.md").is_file()):  # the card comes last: killed while measuring
-        train_one(recipe, folder, work, resumed)
+    begun = folder.is_dir()
+    have(asked, variant, seed, work, more)
     trained = time.monotonic()
     tests = {name: asdict(measure.measure(folder, work.root / "tests" / name)) for name in asked.tests}
     result: dict[str, Any] = {
         "variant": variant.name,
         "seed": seed,
-        "training_seconds": None if resumed else trained - started,
+        "training_seconds": None if begun else trained - started,
         "measuring_seconds": time.monotonic() - trained,
-        "recipe": asdict(recipe),
+        "steps": asked.recipe_of(variant, seed, more).training.steps,
+        "made_with": asked.made_with(variant, seed, more),
         "tests": tests,
     }
     shutil.copy(folder / "run" / "log.jsonl", folder.with_name(f"seed-{seed}.log.jsonl"))
     with whole(work.result(variant.name, seed)) as draft:
-        draft.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    shutil.rmtree(folder / "run" if variant.name in asked.needed else folder)
+        draft.write_text(json.dumps(result), encoding="utf-8")
+    shutil.rmtree(folder / "run" if variant.name in asked.needed else folder, ignore_errors=True)
     shown = ", ".join(f"{name} {found['measures']['nDCG@10']:.3f}" for name, found in tests.items())
     print(f"    nDCG@10 {shown}; {tests[asked.tests[0]]['active_dims']:.0f} dims", flush=True)
 
 
-def train_one(recipe: Recipe, folder: Path, work: Work, resumed: bool) -> None:
+def have(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more: Sequence[str]) -> None:
+    """Train a checkpoint that is not there, or not whole, after those that it needs."""
+    folder = work.checkpoint(variant.name, seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock")):  # several processes may need the same one
+        if (folder / "README.md").is_file():  # the card comes last
+            return
+        for name in variant.needs:
+            have(asked, asked.variants[name], 1 if name in variant.needs_first else seed, work, more)
+        if variant.mine_with:
+            mine(asked, variant, seed, work)
+        train_one(asked.recipe_of(variant, seed, more), folder, work)
+
+
+def train_one(recipe: Recipe, folder: Path, work: Work) -> None:
     """Train with the study's cache of teachers' vectors, which are the same for all runs on the same data."""
+    resumed = (folder / "run" / "recipe.json").is_file()
     cache, link = work.root / "teachers", folder / "run" / "teachers"
     cache.mkdir(exist_ok=True)
     link.parent.mkdir(parents=True, exist_ok=True)
