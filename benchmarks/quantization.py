@@ -1,9 +1,12 @@
-"""What int8 costs: nDCG@10 of a checkpoint's float32 and int8 bundles on a BEIR collection.
+"""What quantisation costs and saves: size, memory, documents a second and nDCG@10 of a checkpoint's bundles.
 
     python benchmarks/quantization.py CHECKPOINT --collection ../shared/collections/scifact
+    python benchmarks/quantization.py CHECKPOINT --max-length 128 --documents 500 --quantize none int8 int4
 
 Scores are offline dot products of query weights and full document vectors (nothing pruned, title + " " + text), so
-the difference is quantisation's alone. Prints a table and, as its last line, one JSON object.
+the difference is quantisation's alone. Each bundle encodes in a process of its own, whose peak memory (onnxruntime,
+graph, activations, and the vectors it made) is what the table has. Prints a table and, as its last line, one JSON
+object.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import ir_measures
@@ -38,6 +43,7 @@ class Result:
     active_dims: float
     documents_per_second: float
     onnx_bytes: int
+    peak_bytes: int
 
 
 def main() -> None:
@@ -46,13 +52,16 @@ def main() -> None:
     parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact", help="BEIR folder")
     parser.add_argument("--split", default="test")
     parser.add_argument("--max-length", type=int, help="tokens of a document [default: the checkpoint's]")
+    parser.add_argument("--documents", type=int, help="only the first, and the queries that have an answer among them")
     parser.add_argument(
         "--quantize", nargs="+", default=QUANTIZATIONS, choices=QUANTIZATIONS, help="the first is compared with"
     )
     arguments = parser.parse_args()
 
-    ids, texts = read_documents(arguments.collection)
+    ids, texts = (column[: arguments.documents] for column in read_documents(arguments.collection))
     queries, qrels = read_queries(arguments.collection), read_qrels(arguments.collection, arguments.split)
+    there = set(ids)
+    qrels = {query: judged for query, judged in qrels.items() if not there.isdisjoint(judged)}
     with tempfile.TemporaryDirectory() as folder:
         results = [
             measure(arguments, quantization, Path(folder), ids, texts, queries, qrels)
@@ -72,9 +81,8 @@ def measure(
 ) -> Result:
     """Export, encode the collection, search it with the judged queries."""
     bundle = export(arguments.checkpoint, folder / quantization, quantize=quantization, max_length=arguments.max_length)
-    start = time.perf_counter()
-    vectors = [vector for vector, _ in DocumentEncoder(bundle).encode_stream(texts)]
-    seconds = time.perf_counter() - start
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        vectors, seconds, peak = process.submit(encode, bundle.path, texts).result()
     encoder = QueryEncoder.from_pretrained(str(bundle.path))
     run = search({query: encoder.encode(queries[query]) for query in qrels}, ids, vectors)
     return Result(
@@ -82,8 +90,19 @@ def measure(
         ndcg_10=ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10],
         active_dims=sum(map(len, vectors)) / len(vectors),
         documents_per_second=len(texts) / seconds,
-        onnx_bytes=bundle.onnx.stat().st_size,
+        onnx_bytes=sum(path.stat().st_size for path in bundle.onnx.parent.iterdir()),
+        peak_bytes=peak,
     )
+
+
+def encode(bundle: Path, texts: list[str]) -> tuple[list[SparseVector], float, int]:
+    """Vectors, seconds for them, and the peak memory of this process in bytes."""
+    encoder = DocumentEncoder.from_pretrained(bundle)
+    start = time.perf_counter()
+    vectors = [vector for vector, _ in encoder.encode_stream(texts)]
+    seconds = time.perf_counter() - start
+    status = Path("/proc/self/status").read_text(encoding="utf-8").split()
+    return vectors, seconds, int(status[status.index("VmHWM:") + 1]) * 1024
 
 
 def search(queries: dict[str, SparseVector], ids: list[str], vectors: list[SparseVector]) -> Iterable[ScoredDoc]:
@@ -117,11 +136,11 @@ def read_documents(collection: Path) -> tuple[list[str], list[str]]:
 
 def report(results: list[Result], collection: str, split: str) -> None:
     print(f"{collection}, {split} queries")
-    print(f"{'weights':<12}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}")
+    print(f"{'weights':<12}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}  {'peak MB':>7}")
     for result in results:
         print(
             f"{result.quantization:<12}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
-            f"{result.documents_per_second:>6.1f}  {result.onnx_bytes / 1e6:>7.1f}"
+            f"{result.documents_per_second:>6.1f}  {result.onnx_bytes / 1e6:>7.1f}  {result.peak_bytes / 1e6:>7.0f}"
         )
     losses = {result.quantization: results[0].ndcg_10 - result.ndcg_10 for result in results[1:]}
     for quantization, loss in losses.items():

@@ -2,20 +2,20 @@
 
 ::
 
-    onnx/model.onnx   [batch, sequence] ids and mask → [batch, vocabulary] float32, pooled and activated
+    onnx/model.onnx   [batch, sequence] ids and mask → [batch, vocabulary] float32, pooled and activated; weights above
+                      2 GB lie in model.onnx.data beside it
     tokenizer.json    with its truncation written in
     idf.json          weight of every token, special tokens 0 (absent for a bi-encoder: ``query: encoder``)
     lsr.json          what it is: name, version, activation, max length, quantisation, parity, fingerprints
     README.md         the model card
 
 Two fingerprints (SHA-256) say what may be compared: vectors only with vectors of the same *document* fingerprint
-(ONNX + tokenizer), queries only with the same *query* fingerprint (tokenizer + table).
+(ONNX with its data + tokenizer), queries only with the same *query* fingerprint (tokenizer + table).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -23,8 +23,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensearch_lsr import token_weights
+from opensearch_lsr import strict_json, token_form, token_weights
 from opensearch_lsr.errors import BundleError
+from opensearch_lsr.given_path import given_path
+from opensearch_lsr.onnx_file import data_file
 from opensearch_lsr.stranger_files import bounded, inside
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DEFAULT = Path(__file__).parent / "default_encoder"
 ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
-_HUB_FILES = [ONNX, TOKENIZER, TABLE, CONFIG, CARD]
+ONNX_DATA = "onnx/model.onnx.data"
+_HUB_FILES = [ONNX, ONNX_DATA, TOKENIZER, TABLE, CONFIG, CARD]
+_PROBE = f"water \u6c34\u2603\ue000 e\u0301 {'a' * 200}"
 _FINGERPRINT, _NAME = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 
 
@@ -53,6 +57,7 @@ class Config:
     query_fingerprint: str
     word_form: bool
     parity: Mapping[str, Any] = field(default_factory=dict)
+    kept_tokens: int | None = None  # that have weights, where the export was given a vocabulary
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -66,6 +71,11 @@ class Config:
         fingerprints = self.document_fingerprint, self.query_fingerprint
         if not _NAME.fullmatch(self.name) or not all(map(_FINGERPRINT.fullmatch, fingerprints)):
             raise ValueError(f"name {self.name!r:.50}, fingerprints {fingerprints!r:.100}")
+
+    @property
+    def token_form(self) -> str:
+        """How its vectors name their tokens; see :mod:`opensearch_lsr.token_form`."""
+        return token_form.WORD if self.word_form else token_form.ID
 
 
 @dataclass(frozen=True)
@@ -88,11 +98,18 @@ class Bundle:
         for name in needed:
             if not inside(path, name, BundleError).is_file():
                 raise BundleError(f"{path}: {name} is missing; export the bundle again")
+        inside(path, ONNX_DATA, BundleError)
         return cls(path, config)
 
     @property
     def onnx(self) -> Path:
         return self.path / ONNX
+
+    @property
+    def onnx_data(self) -> Path | None:
+        """Where the weights lie that the graph's own file is too small for; None where it has them all."""
+        path = data_file(self.onnx)
+        return path if path.is_file() else None
 
     @property
     def document_key(self) -> str:
@@ -114,8 +131,31 @@ class Bundle:
             raise BundleError(f"{self.path}: a bi-encoder bundle (query: encoder) has no token weights")
         table = token_weights.load(self.path / TABLE)
         vocabulary = self.tokenizer.get_vocab(with_added_tokens=True)
+        self.check_ids(vocabulary)
         token_weights.check(table, vocabulary, special_tokens(self.tokenizer), str(self.path / TABLE))
         return table
+
+    def check_ids(self, vocabulary: Mapping[str, int]) -> None:
+        """Refuse token ids beyond what ``lsr.json`` says: tables of weights have a place for each.
+
+        Raises:
+            BundleError: when there is one.
+        """
+        if max(vocabulary.values(), default=-1) >= self.config.vocab_size:
+            raise BundleError(f"{self.path}: {TOKENIZER} has more tokens than lsr.json says; export the bundle again")
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What each token id is called in vectors; empty for ids that the vocabulary leaves out."""
+        return token_form.names(self.tokenizer, self.config.token_form, self.config.vocab_size)
+
+    @cached_property
+    def named_weights(self) -> Mapping[str, float]:
+        """The table by what vectors call its tokens; see :attr:`weights` for what is raised."""
+        if self.config.word_form:
+            return self.weights
+        ids = self.tokenizer.get_vocab(with_added_tokens=True)
+        return {str(ids[token]): weight for token, weight in self.weights.items()}
 
     def verify(self) -> None:
         """Compare the files with their fingerprints: what is deployed must be what was exported.
@@ -123,10 +163,11 @@ class Bundle:
         Raises:
             BundleError: when a file changed since the export.
         """
-        tokenizer = (self.path / TOKENIZER).read_text(encoding="utf-8")
+        tokenizer = _text(self.path / TOKENIZER)
         if document_fingerprint(self.onnx, tokenizer) != self.config.document_fingerprint:
             raise BundleError(
-                f"{self.path}: {ONNX} or {TOKENIZER} is not what was exported (fingerprint differs); export again"
+                f"{self.path}: {ONNX}, its data or {TOKENIZER} is not what was exported (fingerprint differs); "
+                "export again"
             )
         if self.config.query == "table" and query_fingerprint(tokenizer, self.weights) != self.config.query_fingerprint:
             raise BundleError(
@@ -142,7 +183,7 @@ def resolve(name_or_path: str | Path) -> Path:
     """
     if str(name_or_path) == "default":
         return DEFAULT
-    path = Path(name_or_path).expanduser()
+    path = given_path(name_or_path)
     if path.is_dir():
         return path
     text = str(name_or_path)
@@ -174,7 +215,14 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     if not path.is_file():
         raise BundleError(f"{path}: not found")
-    return parse_tokenizer(bounded(path, 100, BundleError).read_text(encoding="utf-8"), str(path))
+    return parse_tokenizer(_text(path), str(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        return bounded(path, 100, BundleError).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: not a tokenizer ({error.reason} at byte {error.start})") from error
 
 
 def open_tokenizer(source: str) -> Tokenizer:
@@ -185,7 +233,7 @@ def open_tokenizer(source: str) -> Tokenizer:
     Raises:
         BundleError: when there is none.
     """
-    path = DEFAULT if source == "default" else Path(source).expanduser()
+    path = DEFAULT if source == "default" else given_path(source)
     if path.is_dir():  # a Router's tokenizers lie in its modules' folders
         found = [TOKENIZER, *sorted(str(file.relative_to(path)) for file in path.glob(f"*/{TOKENIZER}"))]
         path = inside(path, next((name for name in found if (path / name).is_file()), TOKENIZER), BundleError)
@@ -206,8 +254,12 @@ def parse_tokenizer(text: str, source: str) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:
-        return Tokenizer.from_str(text)
-    except Exception as error:  # tokenizers raises bare Exception
+        tokenizer = Tokenizer.from_str(text)
+        tokenizer.encode(_PROBE)  # else the first query shows that it has no token for what it does not know
+        return tokenizer
+    except BaseException as error:  # tokenizers raises bare Exception; a panic of its Rust is not even that
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise BundleError(f"{source}: not a tokenizer ({error})") from error
 
 
@@ -223,13 +275,13 @@ def _read_config(path: Path) -> Config:
             "opensearch-lsr export CHECKPOINT -o BUNDLE"
         )
     try:
-        values = json.loads(bounded(path, 1, BundleError).read_text(encoding="utf-8"))
+        values = strict_json.loads(bounded(path, 1, BundleError).read_bytes())
         if values["schema_version"] != SCHEMA_VERSION:
             raise BundleError(
                 f"{path}: schema_version {values['schema_version']}, this package reads {SCHEMA_VERSION}; export again"
             )
         config = Config(**values)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise BundleError(f"{path}: damaged ({error}); export the bundle again") from error
     if config.query not in ("table", "encoder"):
         raise BundleError(f"{path}: query is {config.query!r}; it is 'table' or 'encoder'")
@@ -237,9 +289,12 @@ def _read_config(path: Path) -> Config:
 
 
 def document_fingerprint(onnx: Path, tokenizer: str) -> str:
-    """SHA-256 over the ONNX file and the tokenizer."""
-    with onnx.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+    """SHA-256 over the ONNX file, its data file if there is one, and the tokenizer."""
+    digest = hashlib.sha256()
+    data = data_file(onnx)
+    for path in (onnx, data) if data.is_file() else (onnx,):
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
     digest.update(tokenizer.encode())
     return digest.hexdigest()
 

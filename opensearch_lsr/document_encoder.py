@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opensearch_lsr import token_form
 from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, special_tokens
 from opensearch_lsr.errors import BundleError, needs_extra
-from opensearch_lsr.onnx_file import has_external_data
+from opensearch_lsr.onnx_file import data_file, external_files
 from opensearch_lsr.sparse_vector import SparseVector
 
 if TYPE_CHECKING:
@@ -57,13 +58,10 @@ class DocumentEncoder:
         self._session = _session(onnxruntime, bundle.onnx, providers)
         self._threads = 1 if self.providers[0] == "CUDAExecutionProvider" else CORES
         vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
-        if max(vocabulary.values(), default=-1) >= bundle.config.vocab_size:
-            raise BundleError(f"{bundle.path}: {TOKENIZER} has more tokens than lsr.json says; export the bundle again")
-        self._tokens = [""] * bundle.config.vocab_size
-        for token, index in vocabulary.items():
-            self._tokens[index] = token
-        special = set(special_tokens(self._tokenizer))
-        self._special_ids = [index for index, token in enumerate(self._tokens) if token in special or not token]
+        bundle.check_ids(vocabulary)
+        self._names = token_form.names(self._tokenizer, bundle.config.token_form, bundle.config.vocab_size)
+        special = {vocabulary[token] for token in special_tokens(self._tokenizer)}
+        self._special_ids = [index for index, name in enumerate(self._names) if index in special or not name]
 
     @classmethod
     def from_pretrained(
@@ -77,6 +75,10 @@ class DocumentEncoder:
         """The execution providers in use, the preferred one first."""
         return list(self._session.get_providers())
 
+    def readable(self, name: str) -> str:
+        """What a token in a vector stands for; the token itself where vectors have words."""
+        return token_form.readable(self._tokenizer, self.bundle.config.token_form, name)
+
     def encode(self, texts: Sequence[str]) -> list[SparseVector]:
         """Encode texts, in order.
 
@@ -84,8 +86,8 @@ class DocumentEncoder:
             texts: any number of texts; each is cut to the bundle's ``max_length`` tokens.
 
         Returns:
-            One token → weight dict a text, positive weights only, special tokens left out. A text's vector does not
-            depend on the texts beside it.
+            One token → weight dict a text, positive weights only, special tokens left out; tokens are words or ids, as
+            the bundle's ``token_form`` says. A text's vector does not depend on the texts beside it.
         """
         if isinstance(texts, str):
             raise TypeError("encode takes a list of texts; wrap the one text in a list")
@@ -140,14 +142,19 @@ class DocumentEncoder:
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
             mask[i, : len(row)] = 1
-        (weights,) = self._session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+        try:
+            (weights,) = self._session.run(None, {INPUT_IDS: ids, ATTENTION_MASK: mask})
+            if weights.shape != (len(rows), len(self._names)):
+                raise ValueError(f"{list(weights.shape)} weights for {len(rows)} texts")
+        except Exception as error:  # onnxruntime raises its own C++ exception types
+            raise BundleError(f"{self.bundle.onnx}: cannot encode ({error!s:.200}); export the bundle again") from error
         weights[:, self._special_ids] = 0  # bundles made elsewhere may not have zeroed them
         return [self._sparse(row) for row in weights]
 
     def _sparse(self, row: NDArray[np.float32]) -> SparseVector:
         active = self._np.flatnonzero(row > 0)
-        tokens = self._tokens
-        return {tokens[index]: weight for index, weight in zip(active.tolist(), row[active].tolist(), strict=True)}
+        names = self._names
+        return {names[index]: weight for index, weight in zip(active.tolist(), row[active].tolist(), strict=True)}
 
 
 class _Begun(NamedTuple):
@@ -174,16 +181,21 @@ def _session(onnxruntime: Any, path: Path, wanted: Sequence[str]) -> Any:
     options.log_severity_level = 3
     options.intra_op_num_threads = 1  # the cores have a batch each: they never wait for each other
     try:
-        if has_external_data(path):
-            raise BundleError(f"{path}: has weights in other files, which are not read; a bundle's graph is one file")
-        session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
+        if others := external_files(path) - {data_file(path).name}:
+            raise BundleError(
+                f"{path}: has weights in other files, which are not read ({min(others)!r:.100}); a bundle's are in the "
+                f"graph or in {data_file(path).name}"
+            )
+        # onnxruntime tells on stdout that it tries again on a CPU, where it already was
+        again = chosen != ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(str(path), options, providers=chosen, enable_fallback=again)
+        names = [tensor.name for tensor in session.get_inputs()]
     except BundleError:
         raise
     except Exception as error:  # onnxruntime raises its own C++ exception types
         raise BundleError(
             f"{path}: onnxruntime cannot load it ({str(error).splitlines()[0][:200]}); export the bundle again"
         ) from error
-    names = [tensor.name for tensor in session.get_inputs()]
     if sorted(names) != sorted([INPUT_IDS, ATTENTION_MASK]) or len(session.get_outputs()) != 1:
         raise BundleError(
             f"{path}: inputs {names}, {len(session.get_outputs())} output(s); an encoder has {INPUT_IDS!r}, "

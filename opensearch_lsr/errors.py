@@ -21,9 +21,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_LONGEST = 1500  # characters of a message; its end, which has the remedy, is kept
+
 
 class LSRError(Exception):
     """Base of the tree; its message is one line a user can act on."""
+
+    def __str__(self) -> str:
+        """The message in one line, whatever is in names and values of a file: no control characters, not endless."""
+        line = " ".join(super().__str__().split())
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
+        return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 class InputError(LSRError):

@@ -1,7 +1,8 @@
 """Where an ONNX file keeps its weights, read from its protobuf without the onnx package.
 
 Tensors may lie in other files, at paths that the ONNX file names (``TensorProto.external_data``). An encoder's are in
-the one file, so that whoever opens it reads nothing else. Field numbers are those of onnx.proto3.
+the one file or, where that would pass 2 GB, in one beside it whose name is fixed (:func:`data_file`), so that whoever
+opens it reads nothing else. Field numbers are those of onnx.proto3.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TENSOR, _EXTERNAL_DATA = "tensor", 13
+_KEY, _VALUE = 1, 2  # of an entry of external data
 # message → field number → the message there; what is left out holds no tensors
 _MESSAGES: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -24,8 +26,13 @@ _MESSAGES: dict[str, dict[int, str]] = {
 _DEEPEST = 64  # graphs in graphs
 
 
-def has_external_data(path: Path) -> bool:
-    """Whether a tensor of the graph, or of a graph in it, lies in another file.
+def data_file(path: Path) -> Path:
+    """The one other file that an ``.onnx`` file may have its weights in."""
+    return path.with_name(f"{path.name}.data")
+
+
+def external_files(path: Path) -> set[str]:
+    """The files that tensors of the graph, or of a graph in it, lie in, as it names them; without the ``.onnx`` itself.
 
     Raises:
         ValueError: when the file is no such protobuf.
@@ -33,19 +40,20 @@ def has_external_data(path: Path) -> bool:
     if not path.stat().st_size:
         raise ValueError("empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return _search(content, 0, len(content), "model", 0)
+        return set(_locations(content, 0, len(content), "model", 0))
 
 
-def _search(content: mmap.mmap, start: int, end: int, message: str, depth: int) -> bool:
+def _locations(content: mmap.mmap, start: int, end: int, message: str, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         raise ValueError("graphs too deep")
     for field, first, last in _fields(content, start, end):
         if message == _TENSOR:
             if field == _EXTERNAL_DATA:
-                return True
-        elif field in _MESSAGES[message] and _search(content, first, last, _MESSAGES[message][field], depth + 1):
-            return True
-    return False
+                entry = {part: content[begin:stop] for part, begin, stop in _fields(content, first, last)}
+                if entry.get(_KEY) == b"location":
+                    yield entry.get(_VALUE, b"").decode()
+        elif field in _MESSAGES[message]:
+            yield from _locations(content, first, last, _MESSAGES[message][field], depth + 1)
 
 
 def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -16,7 +16,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from opensearch_lsr import query_table
+from opensearch_lsr import query_table, token_form
 from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, parse_tokenizer
 from opensearch_lsr.errors import BundleError, DeploymentError
 from opensearch_lsr.sparse_vector import Prune, SparseVector, strongest
@@ -36,10 +36,13 @@ class QueryEncoder:
         tokenizer: the encoder's tokenizer (its truncation is switched off: queries are never cut).
         weights: the weight of each token id; tokens that weigh 0 do not match.
         fingerprint: the query fingerprint this encoder was made from.
+        form: how vectors name their tokens, ``word`` or ``id`` (:mod:`opensearch_lsr.token_form`).
     """
 
-    def __init__(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str) -> None:
-        self._take(tokenizer, weights, fingerprint)
+    def __init__(
+        self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str, form: str = token_form.WORD
+    ) -> None:
+        self._take(tokenizer, weights, fingerprint, form)
         self._origin: tuple[Any, str] | None = None  # client and alias
         self._check_every = self._next_check = inf
         self._checking = Lock()
@@ -61,7 +64,8 @@ class QueryEncoder:
         """
         bundle = Bundle.open(name_or_path)
         tokenizer = load_tokenizer(bundle.path / TOKENIZER)
-        return cls(tokenizer, query_table.load(bundle, tokenizer), bundle.config.query_fingerprint)
+        config = bundle.config
+        return cls(tokenizer, query_table.load(bundle, tokenizer), config.query_fingerprint, config.token_form)
 
     @classmethod
     def from_cluster(cls, client: Any, alias: str, check_every: float | None = 60.0) -> QueryEncoder:
@@ -91,36 +95,41 @@ class QueryEncoder:
         """
         if self._origin is None:
             return False
-        found = _fingerprint(*self._origin)
+        found, form = _identity(*self._origin)
         if found == self.fingerprint:
             return False
-        self._take(*_stored(*self._origin, found))
+        self._take(*_stored(*self._origin, found), form)
         return True
+
+    def readable(self, name: str) -> str:
+        """What a token in a vector stands for; the token itself where vectors have words."""
+        tokenizer, _, _, form = self._side
+        return token_form.readable(tokenizer, form, name)
 
     def encode(self, text: str) -> SparseVector:
         """Look up each distinct token of ``text``; an empty dict when none has a weight."""
         if monotonic() > self._next_check:
             self._check()
-        tokenizer, weights, _ = self._side
+        tokenizer, weights, _, form = self._side
         try:
             found = tokenizer.encode(text, add_special_tokens=False)
         except TypeError:
-            found = tokenizer.encode(_encodable(text), add_special_tokens=False)
-        return _look_up(tokenizer, weights, found.ids)
+            found = tokenizer.encode(encodable(text), add_special_tokens=False)
+        return _look_up(tokenizer, weights, form, found.ids)
 
     def encode_batch(self, texts: Iterable[str]) -> list[SparseVector]:
         """:meth:`encode` of each text, tokenized on all cores."""
         if monotonic() > self._next_check:
             self._check()
-        tokenizer, weights, _ = self._side
+        tokenizer, weights, _, form = self._side
         vectors: list[SparseVector] = []
         rest = iter(texts)
         while batch := list(islice(rest, BATCH)):
             try:
                 found = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             except TypeError:
-                found = tokenizer.encode_batch_fast([*map(_encodable, batch)], add_special_tokens=False)
-            vectors += [_look_up(tokenizer, weights, one.ids) for one in found]
+                found = tokenizer.encode_batch_fast([*map(encodable, batch)], add_special_tokens=False)
+            vectors += [_look_up(tokenizer, weights, form, one.ids) for one in found]
         return vectors
 
     def neural_sparse(self, text: str, field: str, prune: Prune | None = None) -> dict[str, Any]:
@@ -138,10 +147,10 @@ class QueryEncoder:
             return {"match_none": {}}
         return {"neural_sparse": {field: {"query_tokens": tokens}}}
 
-    def _take(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str) -> None:
+    def _take(self, tokenizer: Tokenizer, weights: Sequence[float], fingerprint: str, form: str) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        self._side = tokenizer, weights, fingerprint  # one object: no thread sees half of a change
+        self._side = tokenizer, weights, fingerprint, form  # one object: no thread sees half of a change
 
     def _check(self) -> None:
         """Look whether the alias has another query side; one thread does, the others go on."""
@@ -154,13 +163,14 @@ class QueryEncoder:
                 self._checking.release()
 
 
-def _look_up(tokenizer: Tokenizer, weights: Sequence[float], ids: Iterable[int]) -> SparseVector:
-    token: Callable[[int], str] = tokenizer.id_to_token  # type: ignore[assignment]  # never None: ids are its own
-    return {token(index): weight for index in ids if (weight := weights[index])}
+def _look_up(tokenizer: Tokenizer, weights: Sequence[float], form: str, ids: Iterable[int]) -> SparseVector:
+    word: Callable[[int], str] = tokenizer.id_to_token  # type: ignore[assignment]  # never None: ids are its own
+    name = word if form == token_form.WORD else str
+    return {name(index): weight for index in ids if (weight := weights[index])}
 
 
-def _fingerprint(client: Any, alias: str) -> str:
-    """Of the query side that an alias has now."""
+def _identity(client: Any, alias: str) -> tuple[str, str]:
+    """Fingerprint and token form of the query side that an alias has now."""
     found = client.indices.get_mapping(index=alias, ignore=404)
     if "error" in found:
         raise DeploymentError(f"{alias}: no such alias; run: opensearch-lsr deploy BUNDLE --alias {alias}")
@@ -174,18 +184,18 @@ def _fingerprint(client: Any, alias: str) -> str:
         raise DeploymentError(
             f"{alias}: a bi-encoder, queries need its model: send query_text (the search pipeline adds the model)"
         )
-    return str(meta["query_fingerprint"])
+    return str(meta["query_fingerprint"]), str(meta.get("token_form", token_form.WORD))
 
 
-def _query_side(client: Any, alias: str) -> tuple[Tokenizer, Sequence[float], str]:
-    fingerprint = _fingerprint(client, alias)
+def _query_side(client: Any, alias: str) -> tuple[Tokenizer, Sequence[float], str, str]:
+    fingerprint, form = _identity(client, alias)
     try:
-        return _stored(client, alias, fingerprint)
+        return *_stored(client, alias, fingerprint), form
     except DeploymentError:
-        again = _fingerprint(client, alias)
+        again, form = _identity(client, alias)
         if again == fingerprint:
             raise
-        return _stored(client, alias, again)  # replaced in between
+        return *_stored(client, alias, again), form  # replaced in between
 
 
 def _stored(client: Any, alias: str, fingerprint: str) -> tuple[Tokenizer, Sequence[float], str]:
@@ -199,8 +209,8 @@ def _stored(client: Any, alias: str, fingerprint: str) -> tuple[Tokenizer, Seque
     return tokenizer, query_table.by_id(tokenizer, stored["_source"]["weights"]), fingerprint
 
 
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which no tokenizer takes."""
+def encodable(text: str) -> str:
+    """Without lone surrogates, which no tokenizer and no request takes."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from opensearch_lsr.errors import InputError
 
 T = TypeVar("T")
+_TOO_LARGE = 2**63  # TOML's integers end before
 
 
 def read(kind: type[T], file: Path, settings: Sequence[str] = (), counts: Collection[str] = ()) -> T:
@@ -40,8 +40,12 @@ def load(file: Path) -> dict[str, Any]:
     """A file's table, unchecked; raises as :func:`read` does."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: not TOML ({error})") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
 
 
 def parse(kind: type[T], table: Mapping[str, Any], source: str, counts: Collection[str] = (), where: str = "") -> T:
@@ -76,11 +80,11 @@ def assign(table: dict[str, Any], setting: str) -> None:
         InputError: when it is no such text, or there is no such place.
     """
     key, equals, text = setting.partition("=")
-    if not equals:
-        raise InputError(f"--set {setting}: not KEY=VALUE, as in training.steps=20")
+    if not equals or any("\ud800" <= character <= "\udfff" for character in text):  # bytes that are no UTF-8
+        raise InputError(f"--set {setting}: not KEY=VALUE in UTF-8, as in training.steps=20")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     put(table, key.strip(), value, f"--set {setting}")
 
@@ -110,29 +114,37 @@ def _value(hint: Any, value: Any, source: str, counts: Collection[str], where: s
         origin = get_origin(hint)
     if is_dataclass(hint):
         if not isinstance(value, dict):
-            raise InputError(f"{source}: {where} is {value!r}; it is a table, [{where}]")
+            raise InputError(f"{source}: {where} is {_shown(value)}; it is a table, [{where}]")
         return parse(hint, value, source, counts, f"{where}.")  # type: ignore[arg-type]
     if origin is tuple:
         if not isinstance(value, list):
-            raise InputError(f"{source}: {where} is {value!r}; it is a list")
+            raise InputError(f"{source}: {where} is {_shown(value)}; it is a list")
         return tuple(_value(get_args(hint)[0], item, source, counts, where) for item in value)
     if origin is Literal:
         if value not in get_args(hint):
-            raise InputError(f"{source}: {where} is {value!r}; it is one of {', '.join(map(str, get_args(hint)))}")
+            known = ", ".join(map(str, get_args(hint)))
+            raise InputError(f"{source}: {where} is {_shown(value)}; it is one of {known}")
         return value
     return _scalar(hint, value, source, counts, where)
 
 
 def _scalar(hint: Any, value: Any, source: str, counts: Collection[str], where: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise InputError(f"{source}: {where} is {value!r}; it is of type {hint.__name__}")
+    kinds = (int, float) if hint is float else hint
+    if not isinstance(value, kinds) or (hint is not bool and isinstance(value, bool)):
+        raise InputError(f"{source}: {where} is {_shown(value)}; it is of type {hint.__name__}")
     if hint in (int, float):
         least = 1 if where in counts else 0
-        if not (math.isfinite(value) and value >= least):
-            raise InputError(f"{source}: {where} is {value}; it is at least {least}")
-    return value
+        if not least <= value < _TOO_LARGE:
+            raise InputError(f"{source}: {where} is {_shown(value)}; it is at least {least}, and below 2^63")
+    return hint(value)
+
+
+def _shown(value: Any) -> str:
+    """A value as messages have it."""
+    try:
+        return f"{value!r:.100}"
+    except ValueError:  # Python does not write numbers of thousands of digits
+        return "a number of thousands of digits"
 
 
 def text(settings: Any, whole_paths: bool = False) -> str:
@@ -157,7 +169,7 @@ def _lines(table: Any, where: str, whole: bool) -> list[str]:
 def _toml(value: Any, whole: bool) -> str:
     if isinstance(value, str):
         shown = Path(value).name if Path(value).is_absolute() and not whole else value
-        return json.dumps(shown, ensure_ascii=False)
+        return json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML does not take as it is
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item, whole) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)

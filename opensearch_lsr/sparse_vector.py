@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
+from opensearch_lsr import strict_json
 from opensearch_lsr.errors import InputError
 
 SparseVector = dict[str, float]
@@ -104,12 +105,14 @@ def read_jsonl(lines: TextIO) -> Iterator[tuple[str, SparseVector]]:
     """Read what :func:`write_jsonl` wrote.
 
     Raises:
-        InputError: naming the file and line that is not such an object.
+        InputError: naming the file and line that is not such an object, or not in UTF-8.
     """
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
+    read = 0
+    try:
+        for line in lines:
+            read += 1
+            record = strict_json.loads(line)
             yield str(record["id"]), {str(token): float(weight) for token, weight in record["vector"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            name = getattr(lines, "name", "vectors")
-            raise InputError(f'{name}:{number}: not a {{"id", "vector": {{token: weight}}}} object') from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        name = getattr(lines, "name", "vectors")
+        raise InputError(f'{name}:{read}: not a {{"id", "vector": {{token: weight}}}} object in UTF-8') from error

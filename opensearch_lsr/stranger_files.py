@@ -20,10 +20,13 @@ def inside(folder: Path, name: str, error: type[LSRError]) -> Path:
         error: what is raised.
 
     Raises:
-        LSRError: of the type asked for, when the name or a link leads out of the folder.
+        LSRError: of the type asked for, when the name or a link leads out of the folder, or nowhere.
     """
     path = folder / name
-    real, root = path.resolve(), folder.resolve()
+    try:
+        real, root = path.resolve(), folder.resolve()
+    except (OSError, RuntimeError, ValueError) as problem:  # links in a circle, a NUL
+        raise error(f"{path}: leads nowhere; remove it, or the folder") from problem
     blobs = root.parents[1] / "blobs" if root.parent.name == "snapshots" else root
     if ".." in Path(name).parts or not (real.is_relative_to(root) or real.is_relative_to(blobs)):
         raise error(f"{path}: leads out of {folder} (to {real}), which nothing there may; remove it, or the folder")

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from opensearch_lsr import strict_json
 from opensearch_lsr.errors import BundleError
 from opensearch_lsr.stranger_files import bounded
 
@@ -41,9 +42,9 @@ def check(weights: Mapping[str, float], vocabulary: Collection[str], specials: C
             f"(first: {missing[0]!r}); write every token, 0 for those that should not match"
         )
     for token, weight in weights.items():
-        if not isinstance(weight, int | float) or not 0 <= weight <= MAX_WEIGHT:
+        if type(weight) not in (int, float) or not 0 <= weight <= MAX_WEIGHT:
             raise BundleError(
-                f"{source}: token {token!r} weighs {weight!r}; weights are numbers from 0 to {MAX_WEIGHT}"
+                f"{source}: token {token!r} weighs {weight!r:.50}; weights are numbers from 0 to {MAX_WEIGHT}"
             )
     known = set(vocabulary)
     for token in weights:
@@ -63,10 +64,10 @@ def load(path: Path) -> TokenWeights:
         BundleError: when the file is missing or is no such object.
     """
     try:
-        table = json.loads(bounded(path, 50, BundleError).read_text(encoding="utf-8"))
+        table = strict_json.loads(bounded(path, 50, BundleError).read_bytes())
     except FileNotFoundError as error:
         raise BundleError(f"{path}: not found; a bundle with query: table needs its idf.json") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); export the bundle again") from error
     if not isinstance(table, dict):
         raise BundleError(f"{path}: holds {type(table).__name__}, not an object of token → weight")

@@ -19,11 +19,15 @@ def whole(file: Path) -> Iterator[Path]:
         file: where it is to be; what is there stays until then, and stays when writing fails.
 
     Yields:
-        The path to write to, in the same folder and of the same suffix.
+        The path to write to, in the same folder and of the same suffix; ``file`` itself where that is a device or a
+        pipe.
 
     Raises:
         OSError: when the folder cannot be written.
     """
+    if file.exists() and not file.is_file():  # /dev/null, /dev/stdout, a pipe: nothing takes their place
+        yield file
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{uuid4().hex}-{file.name}")
     try:

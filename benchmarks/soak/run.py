@@ -3,7 +3,7 @@
     python benchmarks/soak/run.py -o benchmarks/results/soak
     python benchmarks/soak/run.py --minutes 2 --documents 200 -o /tmp/soak
 
-An embedded OpenSearch is started for it. Documents are the sample's, encoded by the cluster; the encoder that is
+Documents are the sample's, encoded by the cluster; the encoder that is
 migrated to is the same one, reading half as far. This process is the application; `opensearch-lsr migrate` is another.
 A search fails when it errs or finds nothing; writes that the migration refuses (403) are sent again. In the end the
 index must hold just what was acknowledged, each document with the vector of its text. Exit code 3 when anything
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -37,6 +38,7 @@ from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.connect import connect
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
 from opensearch_lsr.cluster.search import search
+from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import beir
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder
@@ -53,18 +55,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="?", default="default")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--url", help="a cluster to use; else an embedded one is started")
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--documents", type=int, default=1000, help="before it begins")
     parser.add_argument("--writes", type=float, default=2.0, help="a second")
     parser.add_argument("--searches", type=float, default=10.0, help="a second")
     arguments = parser.parse_args()
-    node = Node(f"soak-{os.getpid()}")
-    node.stop(wipe=True)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            figures = soak(node.start(heap="2g").url, Path(folder), arguments)
-    finally:
-        node.stop(wipe=True)
+    with cluster(arguments.url) as url, tempfile.TemporaryDirectory() as folder:
+        try:
+            figures = soak(url, Path(folder), arguments)
+        finally:
+            remove(connect(url))
     with whole(arguments.output / "soak.json") as draft:
         draft.write_text(json.dumps(figures), encoding="utf-8")
     draw(figures, arguments.output / "soak.png")
@@ -72,6 +73,25 @@ def main() -> None:
     if failed := failures(figures):
         print("\n".join(failed), file=sys.stderr)
         sys.exit(3)
+
+
+@contextmanager
+def cluster(url: str | None) -> Iterator[str]:
+    """The one that is given, or an embedded one for as long as it is needed."""
+    if url:
+        yield url
+        return
+    node = Node(f"soak-{os.getpid()}")
+    try:
+        yield node.start(heap="2g").url
+    finally:
+        node.stop(wipe=True)
+
+
+def remove(client: OpenSearch) -> None:
+    """What the run made."""
+    for index in client.indices.get(index=f"{ALIAS}-*"):
+        undeploy(client, index)
 
 
 def soak(url: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensearch_lsr.cli.options import Connection, cluster_options, json_option
+from opensearch_lsr.cli.options import Connection, Limit, cluster_options, json_option
 from opensearch_lsr.cli.output import CHECK_FAILED, emit_json, progress, table
 from opensearch_lsr.errors import needs_extra
 
@@ -169,11 +169,11 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
 @benchmark.command(context_settings=_HELP)
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--min-ndcg", type=float, help="Mean nDCG@10, at least.")
-@click.option("--min-gain", type=float, help="Mean nDCG@10 above the baseline's, at least.")
-@click.option("--max-p50-ratio", type=float, help="Median latency by the baseline's, at most.")
-@click.option("--max-p95-ratio", type=float, help="The same of the 95th percentile.")
-@click.option("--max-p99-ratio", type=float, help="The same of the 99th percentile.")
+@click.option("--min-ndcg", type=Limit(), help="Mean nDCG@10, at least.")
+@click.option("--min-gain", type=Limit(), help="Mean nDCG@10 above the baseline's, at least.")
+@click.option("--max-p50-ratio", type=Limit(), help="Median latency by the baseline's, at most.")
+@click.option("--max-p95-ratio", type=Limit(), help="The same of the 95th percentile.")
+@click.option("--max-p99-ratio", type=Limit(), help="The same of the 99th percentile.")
 @click.option("--system", "systems", multiple=True, metavar="NAME", help="Only these [default: all but the baseline].")
 @click.option("--collection", "collections", multiple=True, metavar="NAME", help="Only these [default: all].")
 @json_option

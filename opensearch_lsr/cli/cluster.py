@@ -27,24 +27,32 @@ def cluster() -> None:
 
 @cluster.command()
 @name_option
-@click.option("--version", metavar="VERSION", help=f"OpenSearch {' or '.join(RELEASES)} [default: {DEFAULT}].")
+@click.option(
+    "--version", metavar="VERSION", help=f"OpenSearch {', '.join(RELEASES)} [default: its data's, or {DEFAULT}]."
+)
+@click.option("--upgrade", is_flag=True, help="Take over the data of an older version, for good.")
 @click.option("--port", type=click.IntRange(1, 65535), help="HTTP port [default: 9200, or a free one].")
 @click.option("--heap", help="Java heap, such as 2g [default: a quarter of the memory, 1 to 4 GiB].")
 @click.option("--secure", is_flag=True, help="Behind TLS and a login (2.19.1 only), both made on the spot.")
 @json_option
-def up(name: str, version: str | None, port: int | None, heap: str | None, secure: bool, as_json: bool) -> None:
+def up(
+    name: str, version: str | None, upgrade: bool, port: int | None, heap: str | None, secure: bool, as_json: bool
+) -> None:
     """Start the node, fetching it first if need be (700 MB, once); it keeps running.
 
     \b
     Example:
       opensearch-lsr cluster up --heap 2g
       opensearch-lsr cluster up --name older --version 2.19.1
+      opensearch-lsr cluster up --name older --version 3.6.0 --upgrade
       opensearch-lsr cluster up --name secured --version 2.19.1 --secure
     """
     from opensearch_lsr.local.node import Node
 
     with progress() as report:
-        info = Node(name, version=version).start(port=port, heap=heap, secure=secure, on_progress=report)
+        info = Node(name, version=version).start(
+            port=port, heap=heap, secure=secure, upgrade=upgrade, on_progress=report
+        )
     if as_json:
         emit_json(info.as_dict())
         return

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     help="Exactness for speed: weak document weights left out, or candidates by short vectors first.",
 )
 @click.option("--prune", type=PruneRule(), help="Keep only strong document weights, e.g. max_ratio=0.1.")
+@click.option(
+    "--chunk",
+    type=int,
+    metavar="BYTES",
+    help="Give long documents a vector for each chunk of so many bytes; 500 suits encoders of 512 tokens.",
+)
 @click.option("--mapping", type=click.Path(path_type=Path), help="JSON with further fields (properties) or settings.")
 @click.option("--from", "source_index", help="Take over this index: mappings, settings and documents.")
 @click.option("--change-settings", is_flag=True, help="Change the cluster settings that are in the way.")
@@ -57,6 +63,7 @@ def deploy(
     two_phase: bool,
     preset: str,
     prune: Prune | None,
+    chunk: int | None,
     mapping: Path | None,
     source_index: str | None,
     change_settings: bool,
@@ -85,6 +92,7 @@ def deploy(
         encode,
         query_mode,
         two_phase,
+        chunk=chunk,
         mapping=_read_mapping(mapping),
         source_index=source_index,
         **options,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opensearch_lsr.cli.options import Connection, cluster_options, json_option
-from opensearch_lsr.cli.output import emit_json, table
+from opensearch_lsr.cli.output import emit_json, labelled, table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,15 +34,18 @@ def expand(
     if document:
         from opensearch_lsr.document_encoder import DocumentEncoder
 
-        vector = DocumentEncoder.from_pretrained(bundle).encode([text])[0]
+        documents = DocumentEncoder.from_pretrained(bundle)
+        vector, readable = documents.encode([text])[0], documents.readable
     elif alias:
         with connection.client() as client:
-            vector = QueryEncoder.from_cluster(client, alias).encode(text)
+            queries = QueryEncoder.from_cluster(client, alias)
+            vector, readable = queries.encode(text), queries.readable
     else:
-        vector = QueryEncoder.from_pretrained(bundle).encode(text)
+        queries = QueryEncoder.from_pretrained(bundle)
+        vector, readable = queries.encode(text), queries.readable
     ranked = strongest(vector)
     if as_json:
         emit_json(dict(ranked))
         return
-    table(["token", "weight"], ranked[:size])
+    table(["token", "weight"], [(labelled(token, readable(token)), weight) for token, weight in ranked[:size]])
     click.echo(f"{len(ranked)} active dims" + (f", the strongest {size} shown" if len(ranked) > size else ""))

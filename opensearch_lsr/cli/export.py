@@ -16,10 +16,10 @@ from opensearch_lsr.cli.output import emit_json, table
 @click.option("-o", "--output", required=True, metavar="BUNDLE", help="Folder to write.")
 @click.option(
     "--quantize",
-    type=click.Choice(["none", "int8", "int8-dynamic"]),
+    type=click.Choice(["none", "fp16", "int8", "int8-dynamic", "int4"]),
     default="none",
     show_default=True,
-    help="int8: weights, a quarter of the size; int8-dynamic: arithmetic, too, for speed on CPUs.",
+    help="fp16, int8, int4: weights of so many bits; int8-dynamic: arithmetic, too, for speed on CPUs.",
 )
 @click.option("--name", help="What the bundle is called where it is deployed [default: the checkpoint's folder name].")
 @click.option("--version", default="1.0.0", show_default=True, help="Version of the encoder.")
@@ -29,6 +29,11 @@ from opensearch_lsr.cli.output import emit_json, table
     help="For a masked LM + idf.json folder, which does not say it [default: relu].",
 )
 @click.option("--max-length", type=click.IntRange(min=8), help="Cut documents to this many tokens.")
+@click.option(
+    "--vocabulary",
+    metavar="FILE",
+    help="Only tokens that these lines give (tokens, words or texts) have weights: shorter postings.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is already there.")
 @json_option
 def export(
@@ -39,6 +44,7 @@ def export(
     version: str,
     activation: str | None,
     max_length: int | None,
+    vocabulary: str | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -67,6 +73,7 @@ def export(
         version=version,
         activation=activation,
         max_length=max_length,
+        vocabulary=vocabulary,
         overwrite=overwrite,
         on_step=on_step,
     )

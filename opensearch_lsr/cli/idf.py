@@ -66,6 +66,7 @@ def idf(
     from opensearch_lsr.bundle import open_tokenizer, special_tokens
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
+    from opensearch_lsr.whole_file import whole
 
     if not output.resolve().parent.is_dir():
         raise InputError(f"{output}: its folder does not exist; make it first")
@@ -84,7 +85,8 @@ def idf(
         raise InputError(f"{corpus}: no document with text in {', '.join(fields)}; name its fields with --field")
     if prior is not None:
         weights = token_weights.smoothed(weights, count.documents, prior, specials)
-    _save(weights, output)
+    with whole(output) as draft:
+        token_weights.save(weights, draft)
     _show(weights, count, specials, output, as_json)
 
 
@@ -130,15 +132,6 @@ def _prior(path: Path, vocabulary: Mapping[str, int], specials: list[str]) -> di
     prior = token_weights.load(path)
     token_weights.check({**prior, **dict.fromkeys(specials, 0.0)}, vocabulary, specials, str(path))
     return prior
-
-
-def _save(weights: Mapping[str, float], output: Path) -> None:
-    partial = output.with_name(f".{output.name}.partial")
-    try:
-        token_weights.save(weights, partial)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _show(weights: Mapping[str, float], count: _Count, specials: list[str], output: Path, as_json: bool) -> None:

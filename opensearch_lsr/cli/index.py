@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,11 @@ from opensearch_lsr.cli.options import Connection, alias_option, cluster_options
 from opensearch_lsr.cli.output import emit_json, progress, where_time_went
 
 if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+    from tokenizers import Tokenizer
+
     from opensearch_lsr.cluster.bulk import Report
+    from opensearch_lsr.cluster.deployment import Deployed
     from opensearch_lsr.data.documents import Reject
 
 
@@ -64,16 +69,20 @@ def index(
                 f"{alias}: was deployed with --encode client and has no model in the cluster; use --encode client"
             )
         encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
+        tokenizer = None if encoder else _tokenizer(client, target)
+        limit = encoder.max_length if encoder else _truncated_at(tokenizer)
         stream = documents.read(file, target.fields, allow_empty)
         with first_load(client, target.index), _Rejects(rejects) as kept, progress() as bar:
-            report = bulk.load(client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept)
+            report = bulk.load(
+                client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept, counts=tokenizer
+            )
         shares = report.timings.shares()
     summary: dict[str, Any] = {
         "read": report.read,
         "indexed": report.indexed,
         "rejected": report.rejected,
         "without_vector": report.without_vector,
-        "truncated": report.truncated,
+        "truncated": report.truncated if limit else None,
         "seconds": round(report.seconds, 2),
         "documents_per_second": round(report.indexed / max(report.seconds, 1e-9), 1),
         "rejects_file": str(rejects) if report.rejected else None,
@@ -85,9 +94,9 @@ def index(
             f"{report.indexed:,} of {report.read:,} documents indexed in {report.seconds:.1f} s "
             f"({summary['documents_per_second']:,} documents/s, encoded by the {mode})"
         )
-        if encoder and report.truncated:
-            longer = f"{report.truncated:,} longer than {encoder.max_length} tokens"
-            click.echo(f"{longer}: what is beyond was not encoded", err=True)
+        if report.truncated:
+            longer = f"{report.truncated:,} longer than {limit} tokens"
+            click.echo(f"{longer}: what is beyond was not encoded (deploy --chunk encodes all)", err=True)
         if report.without_vector:
             click.echo(f"{report.without_vector:,} without text: found by filters only", err=True)
     if show_timings:
@@ -115,8 +124,26 @@ class _Rejects:
 
     def __exit__(self, *exception: object) -> None:
         self._file.close()
-        if self.first is None:
+        if self.first is None and self.path.is_file():  # /dev/null stays
             self.path.unlink()
+
+
+def _tokenizer(client: OpenSearch, target: Deployed) -> Tokenizer | None:
+    """The encoder's, to count what the cluster truncates; None where it is not stored, or not for this account."""
+    from opensearchpy.exceptions import AuthorizationException
+
+    from opensearch_lsr.cluster import query_side
+
+    if target.meta["query"] != "table":
+        return None
+    with suppress(AuthorizationException):
+        return query_side.tokenizer(client, target.meta["query_fingerprint"])
+    return None
+
+
+def _truncated_at(tokenizer: Tokenizer | None) -> int | None:
+    rule = tokenizer.truncation if tokenizer else None
+    return int(rule["max_length"]) if rule else None
 
 
 def _rate(report: Report) -> str:

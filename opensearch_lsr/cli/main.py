@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
@@ -15,6 +17,7 @@ COMMANDS = {  # name → one line for --help, so that no command need be loaded 
     "train": "Train a document encoder by a recipe.",
     "idf": "Count a corpus' token weights (idf.json).",
     "mine": "Find hard negatives for training data.",
+    "score": "Score training data with a teacher.",
     "export": "Turn a trained checkpoint into a bundle.",
     "deploy": "Put an encoder behind an alias of a cluster.",
     "status": "Show what stands behind an alias.",
@@ -77,15 +80,20 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """Run the command; an error a user can cause is one line on stderr and exit code 1."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that are no text here are shown all the same
     try:
         cli()
     except LSRError as error:
         if "-v" in sys.argv[1:2] or "--verbose" in sys.argv[1:2]:
             raise
-        click.echo(click.style("error: ", fg="red", bold=True) + " ".join(str(error).split()), err=True)
-        sys.exit(1)
+        _fail(error)
     except OSError as error:  # a full disk, a folder that cannot be written
         if error.filename is None:
             raise
-        click.echo(click.style("error: ", fg="red", bold=True) + f"{error.filename}: {error.strerror}", err=True)
-        sys.exit(1)
+        _fail(LSRError(f"{error.filename}: {error.strerror}"))
+
+
+def _fail(error: LSRError) -> NoReturn:
+    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+    sys.exit(1)

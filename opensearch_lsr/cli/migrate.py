@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensearch_lsr.cli.options import Connection, PruneRule, cluster_options, json_option, max_block_option
+from opensearch_lsr.cli.options import Connection, Limit, PruneRule, cluster_options, json_option, max_block_option
 from opensearch_lsr.cli.output import CHECK_FAILED, emit_json, progress, table
 from opensearch_lsr.errors import LSRError, needs_extra
 
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 @click.option("--documents", metavar="FILE", help="Read documents from here, where the index does not keep them whole.")
 @click.option("--queries", type=click.Path(path_type=Path), help="Hold the new index against the old: queries.jsonl …")
 @click.option("--qrels", type=click.Path(path_type=Path), help="… and their judgments, as BEIR writes them.")
-@click.option("--min-ndcg-ratio", type=float, default=1.0, show_default=True, help="New nDCG@10 by the old, at least.")
+@click.option(
+    "--min-ndcg-ratio", type=Limit(), default=1.0, show_default=True, help="New nDCG@10 by the old, at least."
+)
 @max_block_option
 @click.option("--change-settings", is_flag=True, help="Change the cluster settings that are in the way.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")

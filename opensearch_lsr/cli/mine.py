@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,11 @@ class Ranks(click.ParamType[tuple[int, int]]):
     name = "first-last"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        first, _, last = str(value).partition("-")
-        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        found = re.fullmatch(r"(\d{1,9})-(\d{1,9})", str(value))
+        first, last = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= first <= last:
             self.fail(f"{value!r}: give the first and last rank, such as 10-200", param, ctx)
-        return int(first), int(last)
+        return first, last
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

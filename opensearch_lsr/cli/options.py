@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from opensearch_lsr.errors import InputError
+
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
@@ -20,9 +23,25 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Limit(click.types.FloatParamType):
+    """A number to hold others against: NaN, which none is above or below, is refused, and so is what is infinite."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        limit = float(super().convert(value, param, ctx))
+        if not math.isfinite(limit):
+            self.fail(f"{value!r} is no limit", param, ctx)
+        return limit
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 max_block_option = click.option(
-    "--max-block", default=60.0, show_default=True, metavar="SECONDS", help="Refuse writes for so long at most."
+    "--max-block",
+    type=Limit(),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Refuse writes for so long at most.",
 )
 alias_option = click.option("--alias", required=True, help="The alias that applications search.")
 
@@ -44,15 +63,18 @@ class Connection:
         url = self.url or _embedded_url() or "http://localhost:9200"
         if self.insecure:
             click.echo("warning: --insecure: whose cluster this is, is not checked", err=True)
-        with readable_errors(url):
-            yield connect(
-                url,
-                username=os.environ.get("OPENSEARCH_USERNAME"),
-                password=os.environ.get("OPENSEARCH_PASSWORD"),
-                ca_certs=self.ca_certs,
-                insecure=self.insecure,
-                aws=self.aws,
-            )
+        try:
+            with readable_errors(url):
+                yield connect(
+                    url,
+                    username=os.environ.get("OPENSEARCH_USERNAME"),
+                    password=os.environ.get("OPENSEARCH_PASSWORD"),
+                    ca_certs=self.ca_certs,
+                    insecure=self.insecure,
+                    aws=self.aws,
+                )
+        except UnicodeEncodeError as error:
+            raise InputError(f"{error.object!r:.100}: not UTF-8, which no request can carry") from error
 
 
 def cluster_options(command: F) -> F:
@@ -89,7 +111,6 @@ class PruneRule(click.ParamType["Prune"]):
     name = "type=ratio"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Prune:
-        from opensearch_lsr.errors import InputError
         from opensearch_lsr.sparse_vector import Prune
 
         try:

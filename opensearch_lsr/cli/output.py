@@ -38,6 +38,11 @@ def table(
     console.print(drawn)
 
 
+def labelled(token: str, text: str) -> str:
+    """A token in a vector and, where that is an id, what it stands for."""
+    return token if token == text else f"{token} {text!r}"
+
+
 def where_time_went(shares: Sequence[tuple[str, float, float]]) -> None:
     """A table of (part, seconds, share), on stderr."""
     rows = [(name, seconds * 1000, f"{share:.0%}") for name, seconds, share in shares]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from opensearch_lsr import strict_json
 from opensearch_lsr.cli.options import Connection, PruneRule, alias_option, cluster_options, json_option
 from opensearch_lsr.cli.output import emit_json, table, where_time_went
 
@@ -89,7 +89,7 @@ def _filter(condition: str | None) -> dict[str, Any] | None:
         return None
     if condition.lstrip().startswith("{"):
         try:
-            clause: dict[str, Any] = json.loads(condition)
+            clause: dict[str, Any] = strict_json.loads(condition)
         except ValueError as error:
             raise InputError(f"--filter: not JSON ({error})") from error
         return clause

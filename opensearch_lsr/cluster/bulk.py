@@ -10,12 +10,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import vector_fields
+from opensearch_lsr.cluster import chunks, operations, vector_fields
 from opensearch_lsr.cluster.deployment import Deployed
 from opensearch_lsr.data.documents import Document, Reject, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder
@@ -23,9 +23,12 @@ from opensearch_lsr.errors import DeploymentError
 from opensearch_lsr.sparse_vector import SparseVector
 from opensearch_lsr.timings import Timings
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 THREADS = 2  # bulk requests under way at once
-CLIENT_BATCH, CLUSTER_BATCH = 512, 32  # documents a bulk request; the cluster encodes one by one, so it gets few
-RETRIES = 8  # on 429, with doubling waits
+# documents a bulk request; the cluster encodes one by one, so it gets few
+CLIENT_BATCH, CLUSTER_BATCH = operations.AT_ONCE, 32
 Pair = tuple[Document, dict[str, Any]]  # a document and its bulk action
 
 
@@ -71,6 +74,7 @@ def load(
     on_progress: Callable[[Report], None] = lambda report: None,
     on_reject: Callable[[Reject], None] = lambda reject: None,
     only_alias: bool = False,
+    counts: Tokenizer | None = None,
 ) -> Report:
     """Index documents, replacing those with the same id.
 
@@ -82,13 +86,18 @@ def load(
         on_progress: called after each bulk request.
         on_reject: called at once for each document that is not indexed, with its reason.
         only_alias: refuse documents when the target's index is not the name of an alias (any more).
+        counts: the encoder's tokenizer, with its truncation, to count what the ingest pipeline will truncate.
 
     Returns:
         The counts. A document that a newer version is there of counts as indexed.
+
+    Raises:
+        ClusterError: when the cluster refuses documents for a reason that passes, and it does not; what was indexed
+            stays, and documents replace themselves when they are loaded again.
     """
     report, started = Report(), time.monotonic()
     accepted = _accepted(report.timings.each("reading documents", documents), report, on_reject)
-    actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report)
+    actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report, counts)
     # closed whatever happens: the encoder would go on with what it has begun
     with closing(actions), ThreadPoolExecutor(THREADS) as pool:
         under_way: list[Future[tuple[int, list[Reject]]]] = []
@@ -117,39 +126,55 @@ def _accepted(
             yield document
 
 
-def _plain(documents: Iterable[Document], target: Deployed, report: Report) -> Generator[Pair]:
+def _plain(
+    documents: Iterable[Document], target: Deployed, report: Report, counts: Tokenizer | None
+) -> Generator[Pair]:
     for document in documents:
-        report.without_vector += not text_of(document.source, target.fields)
+        text = text_of(document.source, target.fields)
+        report.without_vector += not text
+        if counts and not target.chunk:
+            report.truncated += bool(counts.encode(text.encode("utf-8", "replace").decode()).overflowing)
         yield document, _action(document, target.index)
 
 
 def _encoded(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder, report: Report
 ) -> Generator[Pair]:
-    for document, text, vector, truncated in report.timings.each("encoding", _vectors(documents, target, encoder)):
+    for document, text, vectors, truncated in report.timings.each("encoding", _vectors(documents, target, encoder)):
         report.truncated += truncated
-        if target.prune:
-            vector = target.prune(vector)
-        report.without_vector += not vector
-        extra = vector_fields.of(text, vector, target, encoder.bundle)
+        kept = [target.prune(vector) for vector in vectors] if target.prune else vectors
+        report.without_vector += not any(kept)
+        if target.chunk:
+            extra = vector_fields.of_chunks(text, kept, target)
+        else:
+            extra = vector_fields.of(text, kept[0], target, encoder.bundle)
         # the default pipeline, where there is one, would encode again
         yield document, _action(document, target.index, extra) | {"pipeline": "_none"}
 
 
 def _vectors(
     documents: Iterable[Document], target: Deployed, encoder: DocumentEncoder
-) -> Iterator[tuple[Document, str, SparseVector, bool]]:
-    """Each document with its text and vector, in order; one without text has an empty one."""
-    waiting: deque[tuple[Document, str]] = deque()
+) -> Iterator[tuple[Document, str, list[SparseVector], bool]]:
+    """Each document with its text and the vectors of its chunks, or its one, in order; without text that is empty."""
+    waiting: deque[tuple[Document, str, list[str]]] = deque()
 
     def texts() -> Iterator[str]:
         for document in documents:
-            waiting.append((document, text_of(document.source, target.fields)))
-            yield waiting[-1][1]
+            text = text_of(document.source, target.fields)
+            parts = chunks.split(text, target.chunk) if target.chunk else ([text] if text else [])
+            waiting.append((document, text, parts))
+            yield from parts or [""]
 
+    vectors: list[SparseVector] = []
+    cut = False
     for vector, truncated in encoder.encode_stream(texts()):
-        document, text = waiting.popleft()
-        yield document, text, vector if text else {}, truncated
+        document, text, parts = waiting[0]
+        vectors.append(vector if parts else {})
+        cut |= truncated
+        if len(vectors) >= len(parts):
+            waiting.popleft()
+            yield document, text, vectors, cut
+            vectors, cut = [], False
 
 
 def _action(document: Document, index: str, extra: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -165,40 +190,18 @@ def _action(document: Document, index: str, extra: dict[str, Any] | None = None)
 
 
 def _send(client: OpenSearch, batch: list[Pair], only_alias: bool) -> tuple[int, list[Reject]]:
-    """One bulk request, repeated for documents that got a 429; returns how many went in and those refused for good."""
-    outcomes = helpers.streaming_bulk(
-        client,
-        [action for _, action in batch],
-        chunk_size=len(batch),
-        max_chunk_bytes=8 * 1024 * 1024,  # hosted clusters refuse requests above 10 MiB
-        max_retries=RETRIES,
-        initial_backoff=1,
-        max_backoff=30,
-        raise_on_error=False,
-        request_timeout=600,
-        require_alias=only_alias,
-    )
+    """One bulk request; returns how many documents went in, and those refused for good."""
     by_id = {document.id: document for document, _ in batch}
     refused = []
-    for ok, item in outcomes:
-        if not ok:
-            outcome = next(iter(item.values()))
+    for done, outcome in operations.perform(client, (action for _, action in batch), only_alias):
+        if not done:
             document = by_id[outcome["_id"]]
             if outcome["status"] == 409 and document.version is not None:  # a newer one is there
                 continue
             raw = json.dumps({"_id": document.id, **document.source}, ensure_ascii=False)
-            refused.append(Reject(document.origin, _why(outcome.get("error", {})), raw))
+            why = operations.why(outcome.get("error", {}))
+            refused.append(Reject(document.origin, f"refused by the cluster: {why}", raw))
     return len(batch) - len(refused), refused
-
-
-def _why(error: Any) -> str:
-    """The outermost reason, which names the field, and the innermost, which names the value."""
-    reasons = []
-    while isinstance(error, dict):
-        reasons.append(str(error.get("reason")))
-        error = error.get("caused_by")
-    parts = dict.fromkeys([*reasons[:1], *reasons[-1:]]) or {str(error): None}
-    return f"refused by the cluster: {' '.join(': '.join(parts).split())[:400]}"
 
 
 def _collect(

@@ -22,6 +22,7 @@ from opensearchpy.exceptions import (
 )
 
 from opensearch_lsr.cluster.sigv4 import signer
+from opensearch_lsr.cluster.transport import PATIENCE, PatientTransport
 from opensearch_lsr.errors import ClusterError, InputError
 
 
@@ -34,6 +35,7 @@ def connect(
     insecure: bool = False,
     aws: str | None = None,
     timeout: float = 60,
+    patience: float = PATIENCE,
 ) -> OpenSearch:
     """Make a client; nothing is sent yet.
 
@@ -45,6 +47,7 @@ def connect(
         insecure: accept any certificate.
         aws: sign requests instead, see :func:`opensearch_lsr.cluster.sigv4.signer`.
         timeout: seconds for one request.
+        patience: seconds for which a request is sent again, see :mod:`opensearch_lsr.cluster.transport`; 0: never.
 
     Raises:
         InputError: for a URL that is none, or that carries a password; with ``aws``, for a login beside it and where
@@ -75,8 +78,8 @@ def connect(
         ssl_assert_hostname=False if insecure else None,  # None: as the URL says; True is taken for a name
         ssl_show_warn=not insecure,
         timeout=timeout,
-        max_retries=3,
-        retry_on_timeout=False,
+        transport_class=PatientTransport,
+        patience=patience,
         pool_maxsize=8,
     )
 
@@ -115,6 +118,8 @@ def readable_errors(url: str) -> Iterator[None]:
     except ConnectionTimeout as error:
         raise ClusterError(f"{url}: no answer in time ({reason(error)})") from error
     except ConnectionError as error:
+        if tried := _notes(error):
+            raise ClusterError(f"{url}: stopped answering{tried}; run it again when the cluster is up") from error
         if url.startswith("http:") and "aborted" in reason(error):
             raise ClusterError(f"{url}: closes the connection; with TLS its URL begins with https://") from error
         raise ClusterError(
@@ -147,4 +152,9 @@ def reason(error: Exception) -> str:
         info = cause.get("reason") or cause if isinstance(cause, dict) else cause
     text = json.dumps(info, default=str) if isinstance(info, dict | list) else str(info)
     status = error.status_code if isinstance(error.status_code, int) else ""  # without an answer there is none
-    return " ".join(f"{status} {text}".split())[:500]
+    return " ".join(f"{status} {text}".split())[:500] + _notes(error)
+
+
+def _notes(error: Exception) -> str:
+    """How often it was tried, where it was."""
+    return "".join(f" ({note})" for note in getattr(error, "__notes__", ()))

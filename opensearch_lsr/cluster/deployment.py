@@ -13,34 +13,16 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.cluster import chunks, names
 from opensearch_lsr.cluster.analyzer import built_in
-from opensearch_lsr.cluster.preflight import Needs
+from opensearch_lsr.cluster.chunks import CHUNKS_FIELD
+from opensearch_lsr.cluster.features import Needs, needed_by
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.sparse_vector import Prune
 
 VECTOR_FIELD, SHORT_FIELD, MODEL_FIELD, TEXT_HASH_FIELD = "lsr_vector", "lsr_short", "lsr_model", "lsr_text_hash"
-OWN_FIELDS = (VECTOR_FIELD, SHORT_FIELD, MODEL_FIELD, TEXT_HASH_FIELD)  # what encoding adds to a document
+OWN_FIELDS = (VECTOR_FIELD, SHORT_FIELD, CHUNKS_FIELD, MODEL_FIELD, TEXT_HASH_FIELD)  # what encoding adds to a document
 QUERY_MODES = ("tokens", "analyzer", "model")
-
-
-def ingest_pipeline_name(index: str) -> str:
-    """The ingest pipeline of an index."""
-    return f"lsr-{index}"
-
-
-def search_pipeline_name(index: str) -> str:
-    """The search pipeline of an index."""
-    return f"lsr-{index}-search"
-
-
-def document_model_name(name: str, fingerprint: str) -> str:
-    """The document model of a bundle, shared by all that deploy it."""
-    return f"lsr-{name}-{fingerprint[:8]}"
-
-
-def query_model_name(name: str, fingerprint: str) -> str:
-    """The SPARSE_TOKENIZE model of a bundle's query side."""
-    return f"lsr-{name}-query-{fingerprint[:8]}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +38,8 @@ class Deployment:
         two_phase: score strong query tokens first, in the default search pipeline.
         prune: which weights of a document vector are kept.
         two_step: documents get a short vector beside the whole one, which finds candidates (``cluster/two_step.py``).
+        chunk: documents have a vector for each chunk of at most so many bytes (``cluster/chunks.py``); None: one
+            vector, of as much as the encoder reads.
         mapping: an index body whose settings and mappings are laid over the package's own.
         source_index: an index whose mappings, settings and documents are taken over.
     """
@@ -68,11 +52,12 @@ class Deployment:
     two_phase: bool = False
     prune: Prune | None = None
     two_step: bool = False
+    chunk: int | None = None
     mapping: Mapping[str, Any] = field(default_factory=dict)
     source_index: str | None = None
 
     def __post_init__(self) -> None:
-        _check_name(self.alias)
+        names.check_alias(self.alias)
         if not self.fields:
             raise InputError("no text field given; name at least one with --field")
         if self.encode not in ("cluster", "client"):
@@ -84,15 +69,32 @@ class Deployment:
             raise InputError(f"{self.bundle.path}: a bi-encoder takes no --query-mode or --two-phase")
         if self.two_step:
             self._check_two_step()
-        if self.encode == "cluster" and not config.word_form:
-            raise InputError(
-                f"{self.bundle.path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons "
-                "would lose some of them; deploy with --encode client"
-            )
+        if self.chunk is not None:
+            if self.two_phase or self.two_step:
+                raise InputError("chunks go with the presets exact and balanced; leave out --chunk, or --two-phase")
+            chunks.check(self.chunk, self.bundle)
+        self._check_what_the_cluster_runs()
         if self.query_mode == "analyzer" and self.analyzer is None:
             raise InputError(
                 f"{self.bundle.path}: tokenizer or weights differ from the analyzers built into OpenSearch; "
                 "use --query-mode tokens or model"
+            )
+
+    def _check_what_the_cluster_runs(self) -> None:
+        config, path = self.bundle.config, self.bundle.path
+        siamese = config.query == "encoder"
+        remedy = "export a checkpoint with a table" if siamese else "deploy with --encode client"
+        if not config.word_form and (self.encode == "cluster" or siamese):
+            raise InputError(
+                f"{path}: its tokens do not decode one by one (byte-level vocabulary), and ML Commons would lose some "
+                f"of them; {remedy}"
+            )
+        if not config.word_form and self.query_mode == "model":
+            raise InputError(f"{path}: a query model gives words, its vectors have token ids; use --query-mode tokens")
+        if self.bundle.onnx_data and (self.encode == "cluster" or siamese):
+            raise InputError(
+                f"{path}: has its weights in two files, and ML Commons takes one; {remedy}, or export with "
+                "--quantize int8 or int4"
             )
 
     def _check_two_step(self) -> None:
@@ -116,28 +118,23 @@ class Deployment:
 
     @property
     def ingest_pipeline(self) -> str:
-        return ingest_pipeline_name(self.index)
+        return names.ingest_pipeline(self.index)
 
     @property
     def search_pipeline(self) -> str:
-        return search_pipeline_name(self.index)
+        return names.search_pipeline(self.index)
 
     @property
     def model_name(self) -> str:
-        return document_model_name(self.bundle.config.name, self.bundle.config.document_fingerprint)
+        return names.document_model(self.bundle.config.name, self.bundle.config.document_fingerprint)
 
     @property
     def query_model_name(self) -> str:
-        return query_model_name(self.bundle.config.name, self.bundle.config.query_fingerprint)
+        return names.query_model(self.bundle.config.name, self.bundle.config.query_fingerprint)
 
     @property
     def needs(self) -> Needs:
-        return Needs(
-            models=self.encode == "cluster" or self.query_mode == "model" or self.bundle.config.query == "encoder",
-            analyzer=self.query_mode == "analyzer",
-            two_phase=self.two_phase,
-            prune=self.prune is not None and self.encode == "cluster",
-        )
+        return needed_by(self.meta())
 
     def meta(self) -> dict[str, Any]:
         """What the index's ``_meta.lsr`` says."""
@@ -155,6 +152,8 @@ class Deployment:
             "prune": self.prune.processor() if self.prune else None,
             "two_phase": self.two_phase,
             "two_step": self.two_step,
+            "chunk": self.chunk,
+            "token_form": config.token_form,
             "text_hash": True,
         }
 
@@ -178,14 +177,14 @@ class Deployed:
     @property
     def document_model(self) -> str:
         """The name of the model that encodes documents, where the cluster runs it."""
-        return document_model_name(self.meta["name"], self.meta["document_fingerprint"])
+        return names.document_model(self.meta["name"], self.meta["document_fingerprint"])
 
     @property
     def query_model(self) -> str | None:
         """The name of the SPARSE_TOKENIZE model that a deployment may have made; a bi-encoder has none."""
         if self.meta["query"] != "table":
             return None
-        return query_model_name(self.meta["name"], self.meta["query_fingerprint"])
+        return names.query_model(self.meta["name"], self.meta["query_fingerprint"])
 
     @property
     def models(self) -> dict[str, bool]:
@@ -205,6 +204,16 @@ class Deployed:
     def two_step(self) -> bool:
         """Whether documents have a short vector beside the whole one."""
         return bool(self.meta.get("two_step"))
+
+    @property
+    def chunk(self) -> int | None:
+        """The bytes of a chunk, where documents have a vector for each."""
+        return self.meta.get("chunk")
+
+    @property
+    def vector_field(self) -> str:
+        """The path of what ``neural_sparse`` clauses search."""
+        return chunks.CHUNK_PATH if self.chunk else VECTOR_FIELD
 
     @property
     def keeps_text_hashes(self) -> bool:
@@ -241,10 +250,3 @@ def deployed(client: OpenSearch, alias: str) -> Deployed:
             f"run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
         )
     return Deployed(alias, index, meta)
-
-
-def _check_name(alias: str) -> None:
-    if not alias or alias != alias.lower() or alias[0] in "-_+." or any(c in alias for c in ' "*\\<>|,/?#:'):
-        raise InputError(
-            f'alias {alias!r}: lower case, no spaces or any of " * \\ < > | , / ? # : and not starting with - _ + .'
-        )

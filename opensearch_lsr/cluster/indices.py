@@ -8,8 +8,8 @@ from typing import Any
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
-from opensearch_lsr.cluster import templates, two_step
-from opensearch_lsr.cluster.deployment import Deployment
+from opensearch_lsr.cluster import chunks, templates, two_step
+from opensearch_lsr.cluster.deployment import OWN_FIELDS, VECTOR_FIELD, Deployment
 from opensearch_lsr.errors import DeploymentError, InputError
 
 # what belongs to one index and not to its copy
@@ -36,6 +36,7 @@ def body(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
         InputError: when a text field is mapped as something else, or the source index lacks it.
     """
     base = templates.load("index")
+    base["mappings"]["properties"] = own_fields(wish)
     taken = _from_index(client, wish.source_index) if wish.source_index else {}
     over = _merge(taken, _normalised(wish.mapping))
     result = _merge(base, over)
@@ -46,13 +47,22 @@ def body(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
     properties: dict[str, Any] = result["mappings"]["properties"]
     for name in wish.fields:
         _ensure_text(properties, name, wish)
-    properties.update(base["mappings"]["properties"] | (two_step.MAPPING if wish.two_step else {}))
+    properties.update(own_fields(wish))
     result["mappings"].setdefault("_meta", {})["lsr"] = wish.meta()
     index_settings = result["settings"]["index"]
     index_settings["search"] = {**index_settings.get("search", {}), "default_pipeline": wish.search_pipeline}
     if wish.encode == "cluster":
         index_settings["default_pipeline"] = wish.ingest_pipeline
     return result
+
+
+def own_fields(wish: Deployment) -> dict[str, Any]:
+    """The mappings of what encoding adds to documents."""
+    fields: dict[str, Any] = templates.load("index")["mappings"]["properties"]
+    if wish.chunk:
+        del fields[VECTOR_FIELD]
+        return fields | chunks.MAPPING
+    return fields | (two_step.MAPPING if wish.two_step else {})
 
 
 def existing_meta(client: OpenSearch, index: str) -> dict[str, Any] | None:
@@ -114,7 +124,7 @@ def missing_fields(client: OpenSearch, wish: Deployment) -> dict[str, Any]:
     """The package's and the mapping's fields that the existing index does not have yet."""
     current = client.indices.get_mapping(index=wish.index)[wish.index]["mappings"].get("properties", {})
     wanted = _normalised(wish.mapping).get("mappings", {}).get("properties", {})
-    wanted = {**wanted, **templates.load("index")["mappings"]["properties"]}
+    wanted = {**wanted, **own_fields(wish)}
     return {name: definition for name, definition in wanted.items() if name not in current}
 
 
@@ -126,6 +136,8 @@ def _from_index(client: OpenSearch, source: str) -> dict[str, Any]:
     own = index["settings"]["index"] | {key.removeprefix("index."): value for key, value in set_aside.items()}
     settings = {key: value for key, value in own.items() if key not in _OWN_SETTINGS and value is not None}
     mappings = {key: value for key, value in index["mappings"].items() if key != "_meta"}
+    properties = mappings.get("properties", {})
+    mappings["properties"] = {name: field for name, field in properties.items() if name not in OWN_FIELDS}
     return {"settings": {"index": settings}, "mappings": {**mappings, **({"_meta": meta} if meta else {})}}
 
 

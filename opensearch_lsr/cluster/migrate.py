@@ -11,7 +11,7 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import alias as aliases
-from opensearch_lsr.cluster import indices, status
+from opensearch_lsr.cluster import chunks, indices, status
 from opensearch_lsr.cluster.deployment import Deployed, Deployment, deployed
 from opensearch_lsr.cluster.handover import block, stragglers
 from opensearch_lsr.cluster.handover.handover import MAX_BLOCK, Outcome, Terms
@@ -119,6 +119,7 @@ def plan_migration(
         two_phase=kept["two_phase"] if changes.two_phase is None else changes.two_phase,
         prune=changes.prune or current.prune,
         two_step=not by_model and current.two_step,
+        chunk=current.chunk and min(current.chunk, chunks.longest(opened)),
         source_index=current.index,
     )
     check_free(client, alias, wish.index)

@@ -19,6 +19,7 @@ from opensearch_lsr.errors import ClusterError, DeploymentError
 GROUP = "opensearch-lsr"
 USABLE = ("REGISTERED", "DEPLOYING", "DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOY_FAILED", "UNDEPLOYED")
 SETTLED_WITHIN = 10.0  # seconds after a deployment's task
+_SUSPICIOUS_AFTER = 5.0  # seconds
 _MODELS_INDEX = ".plugins-ml-model"
 _REFRESHED_WITHIN = 1.5  # seconds, by the cluster itself
 
@@ -77,11 +78,13 @@ def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:
     Raises:
         ClusterError: with the reason ML Commons gave.
     """
-    if model.state == "DEPLOY_FAILED":  # ML Commons does not heal it
-        client.plugins.ml.undeploy_model(model_id=model.model_id)
-    task = client.plugins.ml.deploy_model(model_id=model.model_id)
-    if task_id := task.get("task_id"):
-        wait_for_task(client, task_id, f"deploying model {model.name}", timeout)
+    deadline, done = time.monotonic() + timeout, False
+    while not done:
+        if model.state == "DEPLOY_FAILED":  # ML Commons does not heal it
+            client.plugins.ml.undeploy_model(model_id=model.model_id)
+        task_id = client.plugins.ml.deploy_model(model_id=model.model_id).get("task_id")
+        done = not task_id or wait_for_task(client, task_id, f"deploying model {model.name}", deadline)
+        model = next((one for one in find(client, model.name) if one.model_id == model.model_id), model)
     deadline = time.monotonic() + SETTLED_WITHIN
     while time.monotonic() < deadline and any(one.state == "DEPLOYING" for one in find(client, model.name)):
         time.sleep(0.1)  # the task is done a moment before the model says so
@@ -123,22 +126,36 @@ def last_deploy_error(client: OpenSearch, model: Model) -> str | None:
     return _task_error(found[0]["_source"]) if found and found[0]["_source"].get("error") else None
 
 
-def wait_for_task(client: OpenSearch, task_id: str, doing: str, timeout: float) -> dict[str, Any]:
-    """Poll an ML Commons task until it ends.
+def wait_for_task(client: OpenSearch, task_id: str, doing: str, deadline: float) -> bool:
+    """Poll an ML Commons task until it ends, or ``time.monotonic()`` is the deadline.
+
+    Returns:
+        Whether it was completed; False when a node was restarted and has forgotten it: nobody ends it then.
 
     Raises:
         ClusterError: with the task's own error when it failed, or when time ran out.
     """
-    deadline = time.monotonic() + timeout
+    suspicious = time.monotonic() + _SUSPICIOUS_AFTER
     while time.monotonic() < deadline:
         task: dict[str, Any] = client.plugins.ml.get_task(task_id=task_id)
         if task["state"] == "COMPLETED":
-            return task
+            return True
         if task["state"] not in ("CREATED", "RUNNING"):
             raise ClusterError(f"{doing}: {task['state']}: {_task_error(task)}")
+        if time.monotonic() > suspicious:
+            if _is_forgotten(client, task):
+                return False
+            suspicious = time.monotonic() + _SUSPICIOUS_AFTER
         time.sleep(0.3)
-    raise ClusterError(
-        f"{doing}: not done after {timeout:.0f} s (task {task_id}); look at the node's log, then run it again"
+    raise ClusterError(f"{doing}: not done in time (task {task_id}); look at the node's log, then run it again")
+
+
+def _is_forgotten(client: OpenSearch, task: Mapping[str, Any]) -> bool:
+    """Whether one of a task's nodes is gone, or was started after it."""
+    workers = task.get("worker_node") or []
+    nodes = client.nodes.info(node_id=workers, metric="jvm")["nodes"] if workers else {}
+    return any(
+        node not in nodes or nodes[node]["jvm"]["start_time_in_millis"] > task["create_time"] for node in workers
     )
 
 

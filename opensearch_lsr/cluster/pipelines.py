@@ -7,13 +7,14 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import templates
-from opensearch_lsr.cluster.deployment import Deployed, ingest_pipeline_name, search_pipeline_name
+from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.names import ingest_pipeline, search_pipeline
 
 
 def names(target: Deployed) -> list[tuple[str, str]]:
     """(kind, name) of each pipeline that a deployment has."""
-    ingest = [("ingest", ingest_pipeline_name(target.index))] if target.meta["encode"] == "cluster" else []
-    return [*ingest, ("search", search_pipeline_name(target.index))]
+    ingest = [("ingest", ingest_pipeline(target.index))] if target.meta["encode"] == "cluster" else []
+    return [*ingest, ("search", search_pipeline(target.index))]
 
 
 def stored(client: OpenSearch, kind: str, name: str) -> dict[str, Any] | None:
@@ -58,8 +59,12 @@ def _ingest(target: Deployed, model_id: str | None) -> dict[str, Any]:
         field_list=target.fields,
         document_key=target.document_key,
     )
+    if target.chunk:
+        by_chunk = templates.load("ingest-chunks", model_id=model_id, size=target.chunk)
+        filled["processors"][1:2] = by_chunk["processors"]
     if target.prune:
-        filled["processors"][1]["sparse_encoding"].update(target.prune.processor())
+        (encoding,) = (one["sparse_encoding"] for one in filled["processors"] if "sparse_encoding" in one)
+        encoding.update(target.prune.processor())
     return filled
 
 

@@ -23,6 +23,7 @@ from opensearch_lsr.cluster import (
     status,
 )
 from opensearch_lsr.cluster.deployment import Deployed, Deployment
+from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.cluster.handover import stragglers
 from opensearch_lsr.cluster.handover.handover import Handover, Terms
 from opensearch_lsr.cluster.handover.record import is_pending
@@ -71,7 +72,7 @@ class Plan:
             indices.body(self.client, self.wish)
         elif self.wish.source_index and is_pending(self.client, self.wish, self.wish.source_index):
             self.handover.check()
-        if self.wish.needs.models:
+        if Feature.MODELS in self.wish.needs:
             DocumentEncoder(self.wish.bundle)  # the probe needs it, and a graph that fails here fails there
         return changed
 
@@ -171,12 +172,11 @@ class Plan:
     def _check_existing(self) -> None:
         """Refuse what would mix vectors; `fields` and `encode` say what is in the index."""
         meta = indices.existing_meta(self.client, self.wish.index)
-        wanted = self.wish.meta()
-        for key in ("name", "document_fingerprint", "fields", "encode", "prune", "two_step") if meta else ():
-            found = (meta or {}).get(key, False)  # an index from before two-step has none
-            if found != wanted[key]:
+        there, wanted = {"two_step": False, "chunk": None} | (meta or {}), self.wish.meta()  # before there were such
+        for key in ("name", "document_fingerprint", "fields", "encode", "prune", "two_step", "chunk") if meta else ():
+            if there[key] != wanted[key]:
                 raise DeploymentError(
-                    f"{self.wish.index}: was deployed with {key} {found}, asked is {wanted[key]}; "
+                    f"{self.wish.index}: was deployed with {key} {there[key]}, asked is {wanted[key]}; "
                     "choose another alias, or undeploy this one first"
                 )
 

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import AuthorizationException
 
 from opensearch_lsr.cluster import breakers
+from opensearch_lsr.cluster.features import Feature, Needs
 from opensearch_lsr.errors import PreflightError
 
-PLUGINS = ("opensearch-neural-search", "opensearch-ml")  # the second where models run in the cluster
 _ML = "plugins.ml_commons."
 UPLOAD = _ML + "allow_registering_model_via_local_file"
 ML_NODES_ONLY = _ML + "only_run_on_ml_node"
 _SET = "set it, or deploy with --change-settings, or with --encode client, which needs no model in the cluster"
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What will be deployed, as far as the cluster must support it."""
-
-    models: bool  # ML Commons runs a model: cluster encoding, or the `model` query mode
-    analyzer: bool  # the `analyzer` query mode
-    two_phase: bool
-    prune: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,10 +43,15 @@ def version(client: OpenSearch) -> tuple[int, int]:
 def check(client: OpenSearch, needs: Needs) -> list[Finding]:
     """Everything the cluster lacks, at once."""
     findings = old_version(client, needs) + missing_plugins(client, needs)
-    if needs.models and not findings:
+    if Feature.MODELS in needs and not findings:
         settings = cluster_settings(client)
         findings = _upload(settings) + ml_nodes(client, settings) + open_breakers(breakers.read(client, settings))
     return findings
+
+
+def lacks(client: OpenSearch, needs: Needs) -> str | None:
+    """Everything the cluster lacks as one text; None when that is nothing."""
+    return ". ".join(map(str, check(client, needs))) or None
 
 
 def require(client: OpenSearch, needs: Needs, change_settings: bool) -> list[str]:
@@ -74,6 +71,19 @@ def require(client: OpenSearch, needs: Needs, change_settings: bool) -> list[str
     if findings:
         raise PreflightError("the cluster is not ready. " + ". ".join(map(str, findings)))
     return [f"{name} = {value}" for name, value in changes.items()]
+
+
+def require_version(client: OpenSearch, needs: Needs) -> None:
+    """Check the version alone, where nothing can be changed; a client that may not see it goes on.
+
+    Raises:
+        PreflightError: when it is too old.
+    """
+    if not needs:
+        return
+    with suppress(AuthorizationException):
+        if findings := old_version(client, needs):
+            raise PreflightError(". ".join(map(str, findings)))
 
 
 def cluster_settings(client: OpenSearch) -> dict[str, Any]:
@@ -98,18 +108,8 @@ def open_breakers(found: Iterable[breakers.Breaker]) -> list[Finding]:
 def old_version(client: OpenSearch, needs: Needs) -> list[Finding]:
     """What the cluster's version is too old for."""
     found = version(client)
-    wanted = {(2, 14): "neural_sparse with query_tokens"}
-    if needs.two_phase:
-        wanted[2, 15] = "two-phase search"
-    if needs.prune:
-        wanted[2, 19] = "pruning in the ingest pipeline"
-    if needs.analyzer:
-        wanted[3, 1] = "the analyzer query mode"
-    return [
-        Finding(f"OpenSearch {found[0]}.{found[1]} lacks {what}", f"upgrade to {at_least[0]}.{at_least[1]} or later")
-        for at_least, what in wanted.items()
-        if found < at_least
-    ]
+    lacking = (feature for feature in Feature if feature in needs and found < feature.since)
+    return [Finding(f"OpenSearch {found[0]}.{found[1]} lacks {one.what}", one.remedy) for one in lacking]
 
 
 def missing_plugins(client: OpenSearch, needs: Needs) -> list[Finding]:
@@ -117,15 +117,12 @@ def missing_plugins(client: OpenSearch, needs: Needs) -> list[Finding]:
     rows = client.cat.plugins(format="json", h="name,component")
     nodes = {row["name"] for row in client.cat.nodes(format="json", h="name")}
     findings = []
-    for plugin in PLUGINS if needs.models else PLUGINS[:1]:
+    for plugin in sorted({feature.plugin for feature in needs}):
         lacking = nodes - {row["name"] for row in rows if row["component"] == plugin}
         if lacking:
-            findings.append(
-                Finding(
-                    f"plugin {plugin} is missing on {', '.join(sorted(lacking))}",
-                    "install it (opensearch-plugin install)",
-                )
-            )
+            instead = sorted({feature.instead for feature in needs if feature.plugin == plugin})
+            remedy = ", or ".join(["install it (opensearch-plugin install)", *(instead if all(instead) else [])])
+            findings.append(Finding(f"plugin {plugin} is missing on {', '.join(sorted(lacking))}", remedy))
     return findings
 
 

@@ -1,4 +1,4 @@
-"""Searching what an alias serves: the three query modes, filters, two-phase, hybrid, and why a document matched."""
+"""Searching what an alias serves: the three query modes, filters, two-phase and hybrid."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
-from opensearchpy.exceptions import NotFoundError
 
-from opensearch_lsr.cluster import templates, two_step
-from opensearch_lsr.cluster.deployment import QUERY_MODES, VECTOR_FIELD, Deployed, deployed, search_pipeline_name
+from opensearch_lsr.cluster import chunks, names, preflight, templates, two_step
+from opensearch_lsr.cluster.deployment import QUERY_MODES, Deployed, deployed
+from opensearch_lsr.cluster.features import needed_by
 from opensearch_lsr.errors import DeploymentError, InputError
-from opensearch_lsr.query_encoder import QueryEncoder
-from opensearch_lsr.sparse_vector import Prune, strongest
+from opensearch_lsr.query_encoder import QueryEncoder, encodable
+from opensearch_lsr.sparse_vector import Prune
 
 MAX_QUERY_CHARACTERS = 100_000
 _HIDDEN = {"excludes": ["lsr_*"]}  # this package's own fields
@@ -35,16 +35,6 @@ class Answer:
     hits: list[Hit]
     took: int
     indices: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """One shared token: ``score = query_weight · document_weight``."""
-
-    token: str
-    query_weight: float
-    document_weight: float
-    score: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,14 @@ def body(
     client: OpenSearch, target: Deployed, text: str, *, size: int, options: Options, encoder: QueryEncoder | None = None
 ) -> dict[str, Any]:
     """The search request that :func:`search` sends; it can be sent by anything that speaks HTTP."""
+    if options.two_phase and target.chunk:
+        raise InputError(f"{target.alias}: is deployed with chunks, which two-phase search does not see; leave it out")
+    text = encodable(text)
     clause = _sparse_clause(client, target, text, options, encoder)
+    if target.chunk:
+        clause = chunks.nested(clause)
+    asked = {**target.meta, "query_mode": options.mode or target.meta["query_mode"], "two_phase": options.two_phase}
+    preflight.require_version(client, needed_by(asked) - needed_by(target.meta))  # the rest was seen to by deploy
     request: dict[str, Any] = {"size": size, "_source": _HIDDEN, "query": _filtered(clause, options.filter)}
     if options.hybrid:
         if options.two_phase:
@@ -141,30 +138,6 @@ def ask(client: OpenSearch, alias: str, request: Mapping[str, Any]) -> Answer:
     return Answer(found, answer["took"], frozenset(hit["_index"] for hit in answer["hits"]["hits"]))
 
 
-def explain(client: OpenSearch, alias: str, text: str, document: str) -> list[Contribution]:
-    """The tokens a query and a document share, the largest contribution first.
-
-    The contributions add up to the score, apart from rank_features' rounding of document weights (≤ 0.4 %).
-
-    Raises:
-        DeploymentError: when the alias has no such document or no token weights.
-    """
-    target = deployed(client, alias)
-    query = QueryEncoder.from_cluster(client, alias).encode(text)
-    try:
-        found = client.get(index=target.index, id=document, _source_includes=[VECTOR_FIELD])
-    except NotFoundError as error:
-        raise DeploymentError(f"{alias}: has no document {document!r}") from error
-    vector = found["_source"].get(VECTOR_FIELD, {})
-    return contributions(query, vector)
-
-
-def contributions(query: Mapping[str, float], document: Mapping[str, float]) -> list[Contribution]:
-    """The tokens that two vectors share, the largest contribution first."""
-    scores = {token: weight * document[token] for token, weight in query.items() if token in document}
-    return [Contribution(token, query[token], document[token], score) for token, score in strongest(scores)]
-
-
 def _sparse_clause(
     client: OpenSearch, target: Deployed, text: str, options: Options, encoder: QueryEncoder | None
 ) -> dict[str, Any]:
@@ -182,16 +155,16 @@ def _sparse_clause(
         raise InputError(f"pruning needs the query's tokens; the {mode} mode sends text: leave out --prune or --mode")
     if mode == "tokens":
         encoder = _fitting(client, target, encoder)
-        return encoder.neural_sparse(text, VECTOR_FIELD, options.prune)
+        return encoder.neural_sparse(text, target.vector_field, options.prune)
     if mode == "analyzer":
         if not target.meta["analyzer"]:
             raise DeploymentError(
                 f"{target.alias}: its token weights differ from the built-in analyzers'; use --mode tokens"
             )
-        return {"neural_sparse": {VECTOR_FIELD: {"query_text": text, "analyzer": target.meta["analyzer"]}}}
+        return {"neural_sparse": {target.vector_field: {"query_text": text, "analyzer": target.meta["analyzer"]}}}
     if not bi_encoder and target.meta["query_mode"] != "model":
         raise DeploymentError(f"{target.alias}: was deployed without a query model; deploy it with --query-mode model")
-    return {"neural_sparse": {VECTOR_FIELD: {"query_text": text}}}  # the search pipeline's enricher adds the model
+    return {"neural_sparse": {target.vector_field: {"query_text": text}}}  # the pipeline's enricher adds the model
 
 
 def _fitting(client: OpenSearch, target: Deployed, encoder: QueryEncoder | None) -> QueryEncoder:
@@ -206,7 +179,7 @@ def _fitting(client: OpenSearch, target: Deployed, encoder: QueryEncoder | None)
 
 def _changed_pipeline(client: OpenSearch, target: Deployed, two_phase: bool, unenriched: bool) -> dict[str, Any]:
     """The deployed search pipeline for one request, with two-phase added or the enricher left out."""
-    name = search_pipeline_name(target.index)
+    name = names.search_pipeline(target.index)
     pipeline: dict[str, Any] | None = client.transport.perform_request(
         "GET", f"/_search/pipeline/{name}", params={"ignore": 404}
     ).get(name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from pathlib import Path
 
+from opensearch_lsr import strict_json
 from opensearch_lsr.errors import InputError
 
 Qrels = dict[str, dict[str, int]]
+_MAX_GRADE = 1_000_000  # of TREC's tools, whose grades are C's integers, with room for what adds them up
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -20,12 +21,15 @@ def read_queries(path: Path) -> dict[str, str]:
     """
     path = _plain_or_gz(path / "queries.jsonl") if path.is_dir() else path
     queries = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in _lines(path):
         try:
-            record = json.loads(line)
-            queries[str(record["_id"])] = str(record["text"])
+            record = strict_json.loads(line)
+            identifier, text = record["_id"], record["text"]
+            if type(identifier) not in (str, int) or identifier == "" or not isinstance(text, str):
+                raise TypeError
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f'{path}:{number}: not a {{"_id", "text"}} object') from error
+            raise InputError(f'{path}:{number}: not a {{"_id", "text"}} object in UTF-8') from error
+        queries[str(identifier)] = text
     return queries
 
 
@@ -39,9 +43,11 @@ def read_qrels(path: Path, split: str = "test") -> Qrels:
     """
     path = _plain_or_gz(path / "qrels" / f"{split}.tsv") if path.is_dir() else path
     qrels: Qrels = {}
-    for number, line in enumerate(_lines(path)[1:], start=2):
+    for number, line in _lines(path)[1:]:
         try:
             query, document, grade = line.split("\t")
+            if not -_MAX_GRADE <= int(grade) <= _MAX_GRADE:
+                raise ValueError(grade)
             qrels.setdefault(query, {})[document] = int(grade)
         except ValueError as error:
             raise InputError(f"{path}:{number}: not 'query-id<TAB>corpus-id<TAB>score'") from error
@@ -53,10 +59,11 @@ def _plain_or_gz(path: Path) -> Path:
     return packed if packed.is_file() and not path.is_file() else path
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The lines that are not blank, with their numbers."""
     try:
         # not splitlines(): JSON may hold U+2028 as it is
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return [line.rstrip("\n") for line in file if line.strip()]
+            return [(number, line.rstrip("\n")) for number, line in enumerate(file, start=1) if line.strip()]
     except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({error.__class__.__name__})") from error

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opensearch_lsr import strict_json
 from opensearch_lsr.errors import InputError
 
 MAX_ID_BYTES = 512  # OpenSearch's limit for _id
@@ -120,12 +121,10 @@ def _parse(
 ) -> Document | Reject:
     raw = line.decode("utf-8", "backslashreplace")
     try:
-        record = json.loads(line.decode("utf-8"))
-        if b"\\u" in line:  # an escape can be half a character, which no request can carry
-            json.dumps(record, ensure_ascii=False).encode("utf-8")
+        record = strict_json.loads(line)
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         return Reject(origin, f"not UTF-8 ({error.reason})", raw)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return Reject(origin, f"not JSON ({error})", raw)
     if not isinstance(record, dict):
         return Reject(origin, f"holds {type(record).__name__}, not an object", raw)

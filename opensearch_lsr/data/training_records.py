@@ -30,7 +30,7 @@ def parse(line: bytes) -> Iterator[Checked]:
         InputError: saying what is wrong and the remedy, but not where: the caller knows.
     """
     try:
-        record = json.loads(line.decode("utf-8"))
+        record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 ({error.reason}); save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from opensearch_lsr.cluster.search import contributions
+from opensearch_lsr.cluster.explain import contributions
 from opensearch_lsr.evaluation.relevance import best
 from opensearch_lsr.evaluation.trec import Run
 from opensearch_lsr.sparse_vector import SparseVector
@@ -33,6 +33,7 @@ class Source:
         document: document id → (title, text).
         query_vector: text → token weights.
         document_vector: document id → token weights.
+        readable: token → its text, where vectors have ids.
     """
 
     queries: Mapping[str, str]
@@ -40,6 +41,7 @@ class Source:
     document: Callable[[str], Text]
     query_vector: Callable[[str], SparseVector]
     document_vector: Callable[[str], Mapping[str, float]]
+    readable: Callable[[str], str] = str
 
 
 def examples(system: Searched, baseline: Searched, source: Source, count: int = 5) -> dict[str, list[dict[str, Any]]]:
@@ -82,8 +84,16 @@ def examples(system: Searched, baseline: Searched, source: Source, count: int = 
 def _tokens(query: str, first: list[str], source: Source) -> list[dict[str, Any]]:
     if not first:
         return []
-    shared = contributions(source.query_vector(source.queries[query]), source.document_vector(first[0]))
-    return [asdict(contribution) for contribution in shared]
+    vectors = source.query_vector(source.queries[query]), source.document_vector(first[0])
+    return [
+        {
+            "token": one.text,
+            "query_weight": one.query_weight,
+            "document_weight": one.document_weight,
+            "score": one.score,
+        }
+        for one in contributions(*vectors, source.readable)
+    ]
 
 
 def _document(first: list[str], query: str, source: Source) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError, OpenSearchException
 
 from opensearch_lsr.cluster.connect import reason
+from opensearch_lsr.cluster.transport import patience
 from opensearch_lsr.errors import ClusterError, LSRError
 
 ERRORS = (OpenSearchException, LSRError)  # of one query; they are counted
@@ -82,12 +83,8 @@ def explained(client: OpenSearch, error: Exception) -> str:
 @contextmanager
 def without_retries(client: OpenSearch) -> Iterator[None]:
     """A request that had to be repeated is an error here, not a slow success."""
-    transport: Any = client.transport
-    before, transport.max_retries = transport.max_retries, 0
-    try:
+    with patience(client, 0):
         yield
-    finally:
-        transport.max_retries = before
 
 
 def address(client: OpenSearch) -> str:

@@ -133,6 +133,7 @@ def _collection(asked: Run, context: Context, found: Collection, names: Sequence
         collection=found.name,
         documents=len(found.documents),
         largest_weight=encoded.sparse.largest_weight if encoded.given else None,
+        occurring=encoded.sparse.occurring if encoded.given else (),
     )
     systems = ready.make(own, names, encoded.records, asked.on_step, asked.on_progress)
     scoring.measure(asked, entry, found, encoded, systems)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from opensearch_lsr.data import beir, documents
 from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.given_path import given_path
 
 
 class Document(NamedTuple):
@@ -79,7 +80,7 @@ def read(given: str | Path, split: str = "test") -> Collection:
         return _from_ir_datasets(name, split)
     if colon and source == "hub":
         return _from_hub(name, split)
-    return _from_folder(Path(given).expanduser(), split)
+    return _from_folder(given_path(given), split)
 
 
 def _from_folder(folder: Path, split: str) -> Collection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +44,7 @@ class Context:
         bi_encoder: a bundle whose queries are encoded, too.
         dense: of the dense system.
         largest_weight: of the bundle's document vectors; SEISMIC quantises up to it.
+        occurring: the tokens of the bundle's document vectors; SEISMIC counts them anew where ids are too large for it.
         merged: each index is merged to one segment before it is searched.
     """
 
@@ -54,6 +56,7 @@ class Context:
     bi_encoder: Bundle | None = None
     dense: DenseModel | None = None
     largest_weight: float | None = None
+    occurring: Sequence[str] = ()
     merged: bool = True
 
     def index(self, storage: str) -> str:

@@ -75,7 +75,7 @@ def _impossible(context: Context, mode: str) -> str | None:
         needs = Deployment(context.bundle, context.index(f"ingest-{mode}"), TITLED, encode=mode).needs
     except InputError as error:
         return str(error)
-    return ". ".join(map(str, preflight.check(context.client, needs))) or None
+    return preflight.lacks(context.client, needs)
 
 
 @contextmanager

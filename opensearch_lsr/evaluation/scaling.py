@@ -114,6 +114,11 @@ class _Corpus:
         """Of real and grown documents: a part alone may weigh a token more than its whole document does."""
         return max(self.real.sparse.largest_weight, self.likeness.scale * self._part_vectors.largest_weight)
 
+    @property
+    def occurring(self) -> list[str]:
+        """Tokens of real and grown documents."""
+        return list(dict.fromkeys([*self.real.sparse.occurring, *self._part_vectors.occurring]))
+
     @cached_property
     def grown(self) -> Growth:
         """The stream of grown documents."""
@@ -145,7 +150,7 @@ class _Corpus:
 
 def _size(asked: Run, context: Context, names: Sequence[str], corpus: _Corpus, entry: dict[str, Any]) -> None:
     asked.on_step(f"{context.collection}: {context.documents:,} documents")
-    context = replace(context, largest_weight=corpus.largest_weight)
+    context = replace(context, largest_weight=corpus.largest_weight, occurring=corpus.occurring)
     able = _able(names, context)
     grown = Distribution()
     passes = iter([grown])  # the first alone is counted; a million documents take minutes

@@ -136,7 +136,7 @@ def _examples(
         run = trec.read(run_file(asked, found.name, name))
         return analysis.Searched(name, run, _of(kept[found.name, name], "nDCG@10"))
 
-    source = analysis.Source(found.queries, found.qrels, encoded.text, encoder.encode, encoded.vector)
+    source = analysis.Source(found.queries, found.qrels, encoded.text, encoder.encode, encoded.vector, encoder.readable)
     system, baseline = map(searched, compared)
     return analysis.examples(system, baseline, source)
 

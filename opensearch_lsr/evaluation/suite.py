@@ -11,6 +11,7 @@ from typing import Any, Literal
 from opensearch_lsr import settings_file
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation.load import MAX_CLIENTS
+from opensearch_lsr.given_path import given_path
 
 COUNTS = ("latency.queries", "latency.rounds", "latency.size", "latency.clients", "scale.sizes")
 CATALOGUES = ("ir_datasets:", "hub:")  # collections that are no folders
@@ -138,7 +139,7 @@ def _placed(value: Any, folder: Path) -> Any:
     """A path, or a list of them, made absolute where there is something; a name stays as it is."""
     if isinstance(value, list):
         return [_placed(item, folder) for item in value]
-    path = folder / Path(value).expanduser()
+    path = folder / given_path(value)
     is_name = value == "default" or not path.exists()  # the bundle of that name, also beside a folder called so
     return value if is_name else str(path)
 

@@ -24,7 +24,7 @@ class SparseVectors(Sequence[SparseVector]):
     """Vectors of N documents, in the order of their texts; 8 bytes a weight in memory.
 
     Attributes:
-        tokens: of the vocabulary, by id.
+        tokens: what each id is called.
         starts: int64 [N + 1], where each vector begins.
         ids: int32 [weights], token ids.
         weights: float32 [weights], positive.
@@ -58,6 +58,13 @@ class SparseVectors(Sequence[SparseVector]):
         return float(self.weights.max(initial=0.0))
 
     @property
+    def occurring(self) -> list[str]:
+        """The tokens that have a weight somewhere, by id."""
+        with needs_extra("eval", "counting tokens"):
+            import numpy as np
+        return [self.tokens[index] for index in np.unique(self.ids).tolist()]
+
+    @property
     def encode_documents_per_s(self) -> float | None:
         """None where it was not measured now: another machine, or a busier one, may have filled the cache."""
         return len(self) / self.seconds if self.seconds else None
@@ -86,7 +93,7 @@ def encode(
     with needs_extra("eval", "keeping vectors"):
         import numpy as np
     bundle.verify()
-    vocabulary = bundle.tokenizer.get_vocab(with_added_tokens=True)
+    ids = {name: index for index, name in enumerate(bundle.names)}
     encoder: DocumentEncoder | None = None  # opened when a block is missing
 
     def encode_block(part: Sequence[str]) -> Blocks:
@@ -96,7 +103,7 @@ def encode(
         rows = [next(stream) if text else ({}, False) for text in part]
         return {
             "lengths": np.array([len(vector) for vector, _ in rows], np.int64),
-            "ids": np.array([vocabulary[token] for vector, _ in rows for token in vector], np.int32),
+            "ids": np.array([ids[token] for vector, _ in rows for token in vector], np.int32),
             "weights": np.array([weight for vector, _ in rows for weight in vector.values()], np.float32),
             "truncated": np.array(sum(truncated for _, truncated in rows)),
         }
@@ -104,11 +111,8 @@ def encode(
     folder = cache / f"lsr-{bundle.config.document_fingerprint[:16]}"
     parts, seconds = blocks(folder, texts, encode_block, on_progress)
     lengths = np.concatenate([part["lengths"] for part in parts]) if parts else np.zeros(0, np.int64)
-    tokens = [""] * bundle.config.vocab_size
-    for token, index in vocabulary.items():
-        tokens[index] = token
     return SparseVectors(
-        tokens,
+        bundle.names,
         np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
         np.concatenate([part["ids"] for part in parts]) if parts else np.zeros(0, np.int32),
         np.concatenate([part["weights"] for part in parts]) if parts else np.zeros(0, np.float32),

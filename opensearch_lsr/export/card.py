@@ -28,7 +28,7 @@ A document encoder for learned sparse retrieval in OpenSearch: it gives a text o
 | made from | `{origin}` |
 {backbone}| licence | {licence_line} |
 | pooling, activation | max over tokens, {activation} |
-| longest document | {max_length} tokens, the rest is cut |
+{vocabulary}| longest document | {max_length} tokens, the rest is cut |
 | weights | {weights}, {megabytes:.1f} MB in all |
 | ONNX | opset {opset}, inputs `input1.input_ids` and `input1.attention_mask`, one output [batch, {vocab_size:,}] |
 
@@ -53,14 +53,14 @@ Measured when it was exported, on {texts} texts (`lsr.json` has all figures):
 |---|---|
 {parity}
 """
-_PARITY_LABELS = {
+_LABELS = {
     "active_dims": "active dimensions a text (float32)",
     "max_difference_torch": "largest difference, float32 ONNX and torch",
     "max_difference_sentence_transformers": "largest difference, float32 ONNX and sentence-transformers",
     "max_difference_batch": "largest difference, alone and in a batch",
-    "max_difference_float32": "largest difference, int8 and float32",
-    "min_cosine_float32": "smallest cosine, int8 and float32",
-    "mean_cosine_float32": "mean cosine, int8 and float32",
+    "max_difference_float32": "largest difference, {weights} and float32",
+    "min_cosine_float32": "smallest cosine, {weights} and float32",
+    "mean_cosine_float32": "mean cosine, {weights} and float32",
 }
 
 
@@ -76,13 +76,16 @@ def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None
         origin=checkpoint.path.name,
         backbone=f"| backbone | {backbone} |\n" if backbone else "",
         vocab_size=config.vocab_size,
+        vocabulary=f"| vocabulary | {config.kept_tokens:,} tokens have weights |\n" if config.kept_tokens else "",
         query=_query(config),
         activation=_formula(config.activation),
         max_length=config.max_length,
         weights={
             "none": "float32",
+            "fp16": "float16; arithmetic in float32",
             "int8": "int8, one scale a row; arithmetic in float32",
             "int8-dynamic": "int8, arithmetic in int8",
+            "int4": "4 bits, one scale for 32; arithmetic in float32",
         }[config.quantization],
         megabytes=size / 1e6,
         opset=config.opset,
@@ -99,7 +102,7 @@ def parity_rows(config: Config) -> str:
 
 def parity_figures(config: Config) -> list[tuple[str, str]]:
     """``(label, figure)`` of what was compared at this export."""
-    known = ((label, config.parity.get(key)) for key, label in _PARITY_LABELS.items())
+    known = ((label.format(weights=config.quantization), config.parity.get(key)) for key, label in _LABELS.items())
     return [(label, f"{value:.3g}" if value < 0.1 else f"{value:.4g}") for label, value in known if value is not None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import parse_tokenizer, special_tokens
 from opensearch_lsr.errors import CheckpointError
-from opensearch_lsr.export import layouts
+from opensearch_lsr.export import layouts, vocabulary
+from opensearch_lsr.export.causal import CausalDocuments
 from opensearch_lsr.training import checkpoint
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Checkpoint:
 
     Attributes:
         path: its folder.
-        model: masked LM in float32; ids and mask [batch, sequence] → ``.logits`` [batch, sequence, vocab].
+        model: masked or causal LM in float32; ids and mask [batch, sequence] → ``.logits`` [batch, sequence, vocab].
         tokenizer_json: the fast tokenizer, truncation to ``max_length`` written in, padding off.
         activation: by sentence-transformers' names: ``relu`` is log(1 + relu(x)), each ``log1p_`` before it one more
             log(1 + …).
@@ -38,6 +40,7 @@ class Checkpoint:
         weights: the query side's full table, special tokens 0; None for a Siamese encoder.
         oracle: the sentence-transformers ``SparseEncoder`` to compare with, where the folder is one.
         prior: added to the vectors, where the checkpoint has one.
+        left_out: ids of tokens outside the vocabulary that was asked for.
     """
 
     path: Path
@@ -48,15 +51,23 @@ class Checkpoint:
     weights: token_weights.TokenWeights | None
     oracle: Any
     prior: LexicalPrior | None = None
+    left_out: Sequence[int] = ()
 
     @classmethod
-    def open(cls, name_or_path: str | Path, activation: str | None = None, max_length: int | None = None) -> Checkpoint:
+    def open(
+        cls,
+        name_or_path: str | Path,
+        activation: str | None = None,
+        max_length: int | None = None,
+        only: Path | None = None,
+    ) -> Checkpoint:
         """Open a folder or a Hub repository (``owner/name``).
 
         Args:
             name_or_path: the checkpoint.
             activation: only where the folder itself does not say (masked LM + ``idf.json``); default ``relu``.
             max_length: cut documents to fewer tokens than the checkpoint does.
+            only: a file of words, see :mod:`opensearch_lsr.export.vocabulary`; no other tokens have weights.
 
         Raises:
             CheckpointError: when it is missing, needs code of its own, or is not what can be exported.
@@ -69,13 +80,23 @@ class Checkpoint:
         loaded.tokenizer.model_max_length = max_length  # the oracle's too: it is the same object
         tokenizer = _fast_tokenizer(folder, loaded.tokenizer, max_length)
         _check_vocabulary(folder, tokenizer, loaded.model)
+        left_out = vocabulary.left_out(tokenizer, only) if only else []
         weights = loaded.weights
         if weights is not None:
             specials = special_tokens(tokenizer)
-            weights = token_weights.without_specials(weights, specials)
+            silent = [*specials, *(str(tokenizer.id_to_token(index)) for index in left_out)]
+            weights = token_weights.without_specials(weights, silent)
             token_weights.check(weights, tokenizer.get_vocab(with_added_tokens=True), specials, str(folder))
         return cls(
-            folder, loaded.model, tokenizer.to_str(), activation, max_length, weights, loaded.oracle, loaded.prior
+            folder,
+            loaded.model,
+            tokenizer.to_str(),
+            activation,
+            max_length,
+            weights,
+            loaded.oracle,
+            loaded.prior,
+            left_out,
         )
 
     @property
@@ -92,9 +113,10 @@ class Checkpoint:
         return self.tokenizer.get_vocab_size(with_added_tokens=True)
 
     @property
-    def special_ids(self) -> list[int]:
-        """Ids of the special tokens: their columns are 0 in every vector."""
-        return [index for index, added in self.tokenizer.get_added_tokens_decoder().items() if added.special]
+    def silent_ids(self) -> list[int]:
+        """Ids of special tokens, and of those left out: their columns are 0 in every vector."""
+        special = [index for index, added in self.tokenizer.get_added_tokens_decoder().items() if added.special]
+        return sorted({*special, *self.left_out})
 
 
 def _activation(folder: Path, own: str | None, asked: str | None) -> str:
@@ -107,7 +129,8 @@ def _activation(folder: Path, own: str | None, asked: str | None) -> str:
 
 
 def _max_length(folder: Path, loaded: layouts.Loaded, asked: int | None) -> int:
-    positions = checkpoint.positions(loaded.model)
+    model = loaded.model
+    positions = model.positions if isinstance(model, CausalDocuments) else checkpoint.positions(model)
     limit = loaded.tokenizer.model_max_length if positions is None else positions
     if asked is not None and not 8 <= asked <= limit:
         raise CheckpointError(f"{folder}: max length {asked}; this model takes 8 to {limit} tokens")

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from onnx import save
 from tokenizers import Tokenizer
 
 from opensearch_lsr import token_weights
@@ -28,10 +27,11 @@ from opensearch_lsr.bundle import (
     special_tokens,
 )
 from opensearch_lsr.errors import CheckpointError
-from opensearch_lsr.export import assembly, card, graph, parity, quantization
+from opensearch_lsr.export import assembly, card, graph, onnx_writer, parity
 from opensearch_lsr.export.checkpoint import Checkpoint
+from opensearch_lsr.given_path import given_path
 
-QUANTIZATIONS = ("none", "int8", "int8-dynamic")
+QUANTIZATIONS = tuple(assembly.PRECISIONS)
 
 
 def export(
@@ -43,6 +43,7 @@ def export(
     version: str = "1.0.0",
     activation: str | None = None,
     max_length: int | None = None,
+    vocabulary: str | Path | None = None,
     overwrite: bool = False,
     on_step: Callable[[str], object] = lambda step: None,
 ) -> Bundle:
@@ -51,11 +52,14 @@ def export(
     Args:
         checkpoint: folder or Hub name (``owner/name``).
         output: the bundle's folder, made or (empty, or with ``overwrite`` a bundle) replaced.
-        quantize: ``none`` (float32), ``int8`` (weights only) or ``int8-dynamic`` (arithmetic, too: faster on CPUs).
+        quantize: ``none`` (float32), ``fp16``, ``int8`` or ``int4`` (weights only), or ``int8-dynamic`` (arithmetic,
+            too: faster on CPUs).
         name: what the bundle is called where it is deployed; by default the checkpoint's folder name.
         version: of the encoder, for people.
         activation: for a masked LM + ``idf.json`` folder, which does not say it; default ``relu``.
         max_length: cut documents to fewer tokens than the checkpoint does.
+        vocabulary: a file of tokens, words or texts, one a line; other tokens than theirs weigh nothing, in documents
+            and in queries.
         overwrite: replace a bundle that is already there.
         on_step: called with a line about each step.
 
@@ -69,11 +73,11 @@ def export(
     """
     if quantize not in QUANTIZATIONS:
         raise CheckpointError(f"quantize {quantize!r}; it is one of {', '.join(QUANTIZATIONS)}")
-    target = Path(output).expanduser().absolute()
+    target = given_path(output).absolute()
     _check_output(target, overwrite)
     name = _name(checkpoint, name)
     on_step(f"opening {checkpoint}")
-    opened = Checkpoint.open(checkpoint, activation, max_length)
+    opened = Checkpoint.open(checkpoint, activation, max_length, given_path(vocabulary) if vocabulary else None)
     staging = target.with_name(f".{target.name}.{os.getpid()}.part")
     staging.mkdir(parents=True)
     try:
@@ -110,19 +114,15 @@ def _write_graph(
     module = graph.build(checkpoint)
     texts = parity.sample_texts()
     on_step(f"writing ONNX opset {graph.OPSET}")
-    body = graph.body(module)
-    float32 = assembly.float32(body, module)
-    save(float32, path)
+    onnx_writer.write(assembly.float32(graph.body(module), module), path)
     on_step(f"comparing {len(texts)} texts with the checkpoint")
     figures = parity.against_origin(path, module, checkpoint, texts)
     if quantize != "none":
-        reference = path.rename(path.with_suffix(".float32.onnx"))
         on_step(f"quantising to {quantize}")
-        save(
-            assembly.int8_dynamic(body, module) if quantize == "int8-dynamic" else quantization.quantize(float32), path
-        )
-        figures |= parity.against_float32(path, reference, checkpoint, texts, quantize)
-        reference.unlink()
+        float32 = parity.Vectors(path, checkpoint)(texts, batch=1)
+        # From the beginning, as an assembled graph cannot be copied where it is large.
+        onnx_writer.write(assembly.PRECISIONS[quantize](graph.body(module), module), path)
+        figures |= parity.against_float32(path, float32, checkpoint, texts, quantize)
     if quantize != "int8-dynamic":  # its documents are encoded one by one
         on_step("comparing alone, batched and padded")
         figures |= parity.batch_invariance(path, checkpoint, texts, quantize)
@@ -148,6 +148,7 @@ def _write_rest(
         # A Siamese encoder has no table: its query side is its document side.
         query_fingerprint=query_fingerprint(checkpoint.tokenizer_json, checkpoint.weights or {}),
         word_form=word_form(checkpoint.tokenizer),
+        kept_tokens=checkpoint.vocab_size - len(checkpoint.left_out) if checkpoint.left_out else None,
         parity=figures,
     )
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -157,7 +158,7 @@ def _write_rest(
 def _name(checkpoint: str | Path, asked: str | None) -> str:
     """Names go into index and pipeline names: lower case, no spaces."""
     if asked is None:
-        found = re.sub(r"[^a-z0-9]+", "-", Path(checkpoint).expanduser().absolute().name.lower()).strip("-")
+        found = re.sub(r"[^a-z0-9]+", "-", given_path(checkpoint).absolute().name.lower()).strip("-")
         return found or "encoder"
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", asked):
         raise CheckpointError(f"name {asked!r}: lower-case letters, digits and '-', as it becomes part of index names")

@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from opensearch_lsr.training.lexical_prior import LexicalPrior
 
 OPSET, IR_VERSION = 17, 8
-LARGEST = 2**31 - 1  # protobuf's limit for one message, so for one .onnx without external data
 HIDDEN, MAXIMA, PRIOR = "hidden", "maxima", "prior"  # outputs of the body
 
 
 class DocumentGraph(torch.nn.Module):
-    """Documents' vectors: ``keep · activation(max over real positions of the logits) + lexical prior``.
+    """Documents' vectors: ``keep · (activation(max over real positions of the logits) + lexical prior)``.
 
     The activation grows with its argument, so pooling first gives SpladePooling's vector
     (``max_i log(1 + relu(x_i))``, arXiv 2109.10086) with the logarithms taken once a column, not once a position.
@@ -41,7 +40,7 @@ class DocumentGraph(torch.nn.Module):
     Args:
         model: masked LM, ids and mask → ``.logits`` [batch, sequence, vocab].
         activation: ``relu`` (one log), ``log1p_relu`` (two, arXiv 2504.14839), and so on.
-        special_ids: columns that are always 0.
+        silent_ids: columns that are always 0.
         vocab_size: number of columns.
         prior: added last, a scatter-add over the ids; None for none.
     """
@@ -52,7 +51,7 @@ class DocumentGraph(torch.nn.Module):
         self,
         model: torch.nn.Module,
         activation: str,
-        special_ids: Sequence[int],
+        silent_ids: Sequence[int],
         vocab_size: int,
         prior: LexicalPrior | None = None,
     ) -> None:
@@ -61,7 +60,7 @@ class DocumentGraph(torch.nn.Module):
         self.logs = activation.count("log1p_") + 1
         self.prior = prior
         keep = torch.ones(vocab_size)
-        keep[list(special_ids)] = 0
+        keep[list(silent_ids)] = 0
         self.register_buffer("keep", keep)
 
     @cached_property
@@ -96,8 +95,9 @@ class DocumentGraph(torch.nn.Module):
         weights = torch.relu(masked.amax(dim=1))
         for _ in range(self.logs):
             weights = torch.log1p(weights)
-        weights = weights * self.keep
-        return weights if self.prior is None else weights + self.added(input_ids, attention_mask)
+        if self.prior is not None:
+            weights = weights + self.added(input_ids, attention_mask)
+        return weights * self.keep
 
     def added(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """The lexical prior alone, float32 [batch, vocab]."""
@@ -134,7 +134,7 @@ class _Body(torch.nn.Module):
 def build(checkpoint: Checkpoint) -> DocumentGraph:
     """The torch module of a checkpoint, in evaluation mode."""
     return DocumentGraph(
-        checkpoint.model, checkpoint.activation, checkpoint.special_ids, checkpoint.vocab_size, checkpoint.prior
+        checkpoint.model, checkpoint.activation, checkpoint.silent_ids, checkpoint.vocab_size, checkpoint.prior
     ).eval()
 
 
@@ -142,11 +142,8 @@ def body(graph: DocumentGraph) -> Any:
     """The encoder as ONNX, up to what the head projects: outputs ``hidden`` (or ``maxima``) and ``prior``, if any.
 
     Raises:
-        CheckpointError: when torch cannot export this backbone, or the file would pass 2 GiB.
+        CheckpointError: when torch cannot export this backbone.
     """
-    size = sum(parameter.numel() * 4 for parameter in graph.parameters())
-    if size > LARGEST:
-        raise CheckpointError(f"{size / 1e9:.1f} GB of weights; one ONNX file holds 2.1 GB, take a smaller backbone")
     # Batch and sequence differ from each other and from 1, and one row is padded, so that nothing is traced away.
     ids = torch.ones(2, 7, dtype=torch.int64)
     mask = torch.ones(2, 7, dtype=torch.int64)

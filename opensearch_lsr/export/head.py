@@ -117,11 +117,61 @@ def append_int8(
     )
 
 
+def append_int4(
+    graph: Any, weight: str, shape: tuple[int, int], block: int, bias: NDArray[np.float32], hidden: str, output: str
+) -> None:
+    """Add the head with 4-bit weights and float32 arithmetic.
+
+    Args:
+        graph: ONNX graph, changed in place.
+        weight: of which ``<weight>.int4`` uint8 [vocab, blocks · block / 2] and ``<weight>.scale`` float32
+            [vocab · blocks] are there (:func:`opensearch_lsr.export.four_bits.table`).
+        shape: of the vocabulary, of a hidden state.
+        block: entries that share a scale.
+        bias: float32 [vocab].
+        hidden: as in :func:`append`.
+        output: as in :func:`append`.
+    """
+    vocabulary, size = shape
+    blocks = -(-size // block)
+    sizes = _sizes(vocabulary)
+    parts = [f"head.{number}" for number in range(len(sizes))]
+    for name, value in {
+        "head.sizes": np.array(sizes, np.int64),
+        "head.scales": np.array(sizes, np.int64) * blocks,
+        "head.packed": np.array([-1, blocks, block // 2], np.int64),
+        "head.bias": bias,
+    }.items():
+        graph.initializer.append(numpy_helper.from_array(value, name))
+    for name, lengths in (("int4", "head.sizes"), ("scale", "head.scales")):
+        graph.node.append(make_node("Split", [f"{weight}.{name}", lengths], [f"{part}.{name}" for part in parts]))
+    for part, tokens in zip(parts, sizes, strict=True):
+        product = {"K": size, "N": tokens, "bits": 4, "block_size": block, "domain": "com.microsoft"}
+        inputs = [hidden, f"{part}.packed", f"{part}.scale"]
+        graph.node.extend(
+            [
+                make_node("Reshape", [f"{part}.int4", "head.packed"], [f"{part}.packed"]),
+                make_node("MatMulNBits", inputs, [f"{part}.logits"], **product),
+                make_node("ReduceMax", [f"{part}.logits"], [f"{part}.max"], axes=[0], keepdims=0),
+            ]
+        )
+    graph.node.extend(
+        [
+            make_node("Concat", [f"{part}.max" for part in parts], ["head.max"], axis=1),
+            make_node("Add", ["head.max", "head.bias"], [output]),
+        ]
+    )
+
+
 def _blocks(graph: Any, weight: str, size: int) -> Sequence[str]:
     """Cut [vocab, size] into ``<part>.columns`` [size, ≤ BLOCK]; onnxruntime does it once, when it loads the graph."""
-    sizes = [min(BLOCK, size - start) for start in range(0, size, BLOCK)]
+    sizes = _sizes(size)
     parts = [f"head.{number}" for number in range(len(sizes))]
     graph.initializer.append(numpy_helper.from_array(np.array(sizes, np.int64), "head.sizes"))
     graph.node.append(make_node("Split", [weight, "head.sizes"], [f"{part}.rows" for part in parts], axis=0))
     graph.node.extend(make_node("Transpose", [f"{part}.rows"], [f"{part}.columns"], perm=[1, 0]) for part in parts)
     return parts
+
+
+def _sizes(vocabulary: int) -> list[int]:
+    return [min(BLOCK, vocabulary - start) for start in range(0, vocabulary, BLOCK)]

@@ -22,13 +22,14 @@ with needs_extra("export", "exporting a checkpoint"):
     import torch
     from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
+    from opensearch_lsr.export.causal import CausalDocuments
     from opensearch_lsr.training import checkpoint
     from opensearch_lsr.training.lexical_prior import LexicalPrior
     from opensearch_lsr.training.logs import Logs
 
 # Eager attention is plain matrix products and a softmax, the only kind that the exporter writes at opset 17.
 _MODEL = {"attn_implementation": "eager", "use_safetensors": True, "dtype": torch.float32}
-_FURTHER = (["Logs"], ["LexicalPrior"], ["Logs", "LexicalPrior"])
+_FURTHER: tuple[list[str], ...] = ([], ["Logs"], ["LexicalPrior"], ["Logs", "LexicalPrior"])
 _LOCAL = {"trust_remote_code": False, "local_files_only": True}
 
 
@@ -37,8 +38,8 @@ class Loaded:
     """What a folder held, not yet checked against each other.
 
     Attributes:
-        model: the masked LM, float32, eager attention; ids and mask [batch, sequence] → ``.logits``
-            [batch, sequence, vocab].
+        model: the masked LM or :class:`CausalDocuments`, float32, eager attention; ids and mask [batch, sequence] →
+            ``.logits`` [batch, sequence, vocab].
         tokenizer: the document side's transformers tokenizer.
         activation: what the folder says, or None where it says nothing.
         weights: the query side's table, or None for a Siamese encoder.
@@ -90,10 +91,11 @@ def _document_side(folder: Path, document: Sequence[Any], query: Sequence[Any] |
     names = [type(module).__name__ for module in document]
     if names[:1] == ["MLMTransformer"]:  # its older name
         names[0] = "Transformer"
-    if names[:2] != ["Transformer", "SpladePooling"] or names[2:] not in ([], *_FURTHER):
+    causal = names[:1] == ["CausalTransformer"]
+    if not (causal or names[:1] == ["Transformer"]) or names[1:] not in [["SpladePooling", *more] for more in _FURTHER]:
         raise CheckpointError(
-            f"{folder}: document side is {' + '.join(names)}; it is a masked LM and SpladePooling, then at most Logs "
-            "and LexicalPrior"
+            f"{folder}: document side is {' + '.join(names)}; it is a masked or causal LM and SpladePooling, then at "
+            "most Logs and LexicalPrior"
         )
     transformer, pooling, *further = document
     activation = "".join("log1p_" * module.times for module in further if isinstance(module, Logs))
@@ -103,7 +105,8 @@ def _document_side(folder: Path, document: Sequence[Any], query: Sequence[Any] |
         raise CheckpointError(f"{folder}: pools by {pooling.pooling_strategy}; only max pooling can be exported")
     tokenizer = transformer.tokenizer
     weights = None if query is None else _static_weights(folder, query, tokenizer)
-    return Loaded(transformer.auto_model, tokenizer, activation, weights, oracle, prior)
+    model = CausalDocuments(transformer) if causal else transformer.auto_model
+    return Loaded(model, tokenizer, activation, weights, oracle, prior)
 
 
 def _static_weights(folder: Path, query: Sequence[Any], tokenizer: Any) -> token_weights.TokenWeights:

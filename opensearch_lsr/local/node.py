@@ -9,16 +9,18 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import config, distribution, java, machine, process, releases, secured
+from opensearch_lsr.local import config, data_version, distribution, java, machine, process, releases, secured
 from opensearch_lsr.local.artifacts import Progress
 from opensearch_lsr.local.home import home as default_home
 from opensearch_lsr.local.home import lock, make_folder
 from opensearch_lsr.local.node_info import NodeInfo
 from opensearch_lsr.local.ready import wait_until_ready
+from opensearch_lsr.local.release import Release
 
 
 class Node:
@@ -28,18 +30,22 @@ class Node:
         name: several nodes may run side by side.
         home: where everything lives; by default :func:`opensearch_lsr.local.home.home`.
         version: which OpenSearch to start, one of :data:`opensearch_lsr.local.releases.RELEASES`; by default
-            whatever runs already, or else 3.6.0.
+            whatever runs already, or that of its data, or else 3.6.0.
+        cluster: which cluster it is one of; by default one of its own. Where the others are, and ``discovery.type:
+            zen``, is for the settings of :meth:`start`.
 
     Raises:
         NodeError: for a name or a home that cannot be used, or a version that is not known.
     """
 
-    def __init__(self, name: str = "default", home: Path | None = None, version: str | None = None) -> None:
+    def __init__(
+        self, name: str = "default", home: Path | None = None, version: str | None = None, cluster: str | None = None
+    ) -> None:
         if not name.replace("-", "").isalnum():
             raise NodeError(f"node name {name!r}: letters, digits and '-' only")
         self.name = name
-        self.release = releases.find(version)
-        self._any_version = version is None
+        self.cluster_name = f"opensearch-lsr-{cluster or name}"
+        self._asked = releases.find(version) if version else None
         self.home = (home or default_home()).absolute()
         if any(character.isspace() for character in str(self.home)):  # the server's start script splits there
             raise NodeError(f"{self.home} has blanks in its path: set OPENSEARCH_LSR_HOME to a folder without")
@@ -48,13 +54,14 @@ class Node:
             self.folder / part for part in ("config", "data", "logs", "tmp")
         )
 
+    @cached_property
+    def release(self) -> Release:
+        """What is started; without a version asked for its data decides, so not to be read while it runs."""
+        return self._asked or data_version.release(self.data)
+
     @property
     def log_file(self) -> Path:
         return self.logs / f"{self.cluster_name}.log"
-
-    @property
-    def cluster_name(self) -> str:
-        return f"opensearch-lsr-{self.name}"
 
     def start(
         self,
@@ -62,6 +69,7 @@ class Node:
         heap: str | None = None,
         port: int | None = None,
         secure: bool = False,
+        upgrade: bool = False,
         settings: Mapping[str, object] | None = None,
         on_progress: Progress = lambda what, done, total: None,
         timeout: float = 180,
@@ -72,22 +80,23 @@ class Node:
             heap: Java heap such as ``2g``; by default a quarter of the memory, 1 to 4 GiB.
             port: HTTP port on 127.0.0.1; by default 9200 or, when that is taken, a free one.
             secure: behind TLS and a login, see :mod:`opensearch_lsr.local.secured`; it stays so until it is wiped.
+            upgrade: take over data of an older version, see :mod:`opensearch_lsr.local.data_version`.
             settings: laid over the node's own ``opensearch.yml``.
             on_progress: called with (what, done, total) while it is fetched and assembled.
             timeout: seconds from start to ready.
 
         Raises:
-            NodeError: when it cannot be fetched or started; nothing is left running.
+            NodeError: when it cannot be fetched or started, or has data of another version; nothing is left running.
             MissingExtraError: when the ``local`` extra is not installed.
         """
         distribution.require_supported_system()
         with lock(f"node-{self.name}", self.home):
             if running := self.status():
                 self._check_is_asked(running, port, secure)
-                self._wait(
-                    running, lambda: self._is_ours(running.pid), timeout
-                )  # the process that started it may have been killed before it was ready
+                # the process that started it may have been killed before it was ready
+                self._wait(running, lambda: self._is_ours(running.pid), timeout)
                 return running
+            data_version.check(self.name, self.data, self.release.version, upgrade)
             if secure := secure or secured.login(self.folder) is not None:
                 secured.check(self.release)
             heap = machine.checked(heap) if heap else machine.heap_for(machine.memory())
@@ -153,13 +162,11 @@ class Node:
         if port and not running.url.endswith(f":{port}"):
             raise NodeError(f"node {self.name} runs at {running.url} already: stop it first, or leave out the port")
         if secure and not running.ca_certs:
-            raise NodeError(
-                f"node {self.name} runs without TLS and login already: stop it first, or choose another name"
-            )
-        if not self._any_version and running.version != self.release.version:
+            raise NodeError(f"node {self.name} runs without TLS and login already: stop it first, or take another name")
+        if self._asked and running.version != self._asked.version:
             raise NodeError(
                 f"node {self.name} runs OpenSearch {running.version} already: stop it first, "
-                f"or start {self.release.version} under another name"
+                f"or start {self._asked.version} under another name"
             )
 
     def _wait(self, info: NodeInfo, is_alive: Callable[[], bool], timeout: float) -> None:

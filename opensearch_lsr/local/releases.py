@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from opensearch_lsr.errors import NodeError
-from opensearch_lsr.local import release_2_19_1, release_3_6_0
+from opensearch_lsr.local import release_2_19_1, release_2_19_6, release_3_6_0
 from opensearch_lsr.local.release import Release
 
-RELEASES: dict[str, Release] = {release.version: release for release in (release_2_19_1.RELEASE, release_3_6_0.RELEASE)}
+_ALL = (release_2_19_1.RELEASE, release_2_19_6.RELEASE, release_3_6_0.RELEASE)
+RELEASES: dict[str, Release] = {release.version: release for release in _ALL}
 DEFAULT = release_3_6_0.RELEASE.version
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from opensearch_lsr.data.training_set import TrainingSet
+from opensearch_lsr.training.checkpoint import OURS
 from opensearch_lsr.training.recipe import Recipe
 
 _CARD = """\
@@ -85,7 +86,7 @@ def write(
         version=version("opensearch-lsr"),
         seed=recipe.seed,
         backbone=_name(recipe.model.backbone),
-        trust=", trust_remote_code=True" if {"LexicalPrior", "Logs"} & set(modules) else "",
+        trust=", trust_remote_code=True" if {kind.__name__ for kind in OURS.values()} & set(modules) else "",
         queries=len(data.queries),
         documents=len(data.documents),
         rows=len(data.rows),

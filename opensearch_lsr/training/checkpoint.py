@@ -10,7 +10,9 @@ from typing import Any
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.errors import CheckpointError, needs_extra
+from opensearch_lsr.given_path import given_path
 from opensearch_lsr.stranger_files import bounded, inside
+from opensearch_lsr.training.causal_transformer import CausalTransformer
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
 
@@ -20,7 +22,7 @@ with needs_extra("train", "opening a checkpoint"):
     from sentence_transformers.base.modules import Router
     from transformers.utils import logging as transformers_logging
 
-OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior)}
+OURS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Logs, LexicalPrior, CausalTransformer)}
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -29,7 +31,7 @@ def find(name_or_path: str | Path) -> Path:
     Raises:
         CheckpointError: when there is neither, or it would read files outside its folder.
     """
-    path = Path(name_or_path).expanduser()
+    path = given_path(name_or_path)
     if path.is_dir():
         _check_nothing_leads_out(path)
         return path
@@ -122,7 +124,10 @@ def one_line(folder: str | Path) -> Iterator[None]:
 
 
 def save(model: SparseEncoder, folder: Path) -> None:
-    """Write a checkpoint, without a card."""
+    """Write a checkpoint, without a card; adapters are merged into the weights first."""
+    for module in document_modules(model):
+        if isinstance(module, CausalTransformer):
+            module.merge_lora()
     model.save_pretrained(str(folder), create_model_card=False)
     static = query_table(model)
     if static is not None:

@@ -45,20 +45,21 @@ class MaxLogits(torch.autograd.Function):
             mask: [batch, sequence], 0 at padding.
             weight: [vocab, size].
             bias: [vocab].
-            fast: look for active entries in bfloat16. Their values and positions are computed in ``weight``'s dtype
+            fast: look for active entries in bfloat16. Their values and positions are computed in ``bias``'s dtype
                 either way; an entry within bfloat16's rounding of 0 may be missed.
 
         Returns:
-            [batch, vocab] ≥ 0, in ``weight``'s dtype; a document without real positions is all zeros.
+            [batch, vocab] ≥ 0, in ``bias``'s dtype, which may be finer than ``weight``'s; a document without real
+            positions is all zeros.
         """
-        hidden = hidden.to(weight.dtype)
         real = mask.bool()
-        active = _pooled(hidden, real, weight, bias, fast) > 0
-        output = torch.zeros(active.shape, dtype=weight.dtype, device=weight.device)
+        active = maxima(hidden, real, weight, bias, fast) > 0
+        hidden = hidden.to(bias.dtype)
+        output = torch.zeros(active.shape, dtype=bias.dtype, device=bias.device)
         entries, positions = [], []
         for document, row in enumerate(active):
             tokens = row.nonzero().squeeze(1)
-            logits = hidden[document] @ weight[tokens].T
+            logits = hidden[document] @ weight[tokens].to(bias.dtype).T
             logits = logits.masked_fill(~real[document].unsqueeze(1), -torch.inf)
             values, where = logits.max(dim=0)
             output[document, tokens] = (values + bias[tokens]).relu()
@@ -73,20 +74,34 @@ class MaxLogits(torch.autograd.Function):
         """Gradients of hidden, weight and bias; each flows through the active entries' arg-max positions."""
         (gradient,) = gradients
         hidden, weight, output, entries, positions = ctx.saved_tensors
-        of_hidden, of_weight = torch.zeros_like(hidden), torch.zeros_like(weight)
-        gradient = gradient.to(weight.dtype) * (output > 0)
+        of_hidden = torch.zeros_like(hidden)
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[2] else None  # frozen, it may be a gigabyte
+        gradient = gradient.to(output.dtype) * (output > 0)
         parts = zip(entries.split(ctx.counts), positions.split(ctx.counts), strict=True)
         for document, (tokens, where) in enumerate(parts):
             scale = gradient[document, tokens].unsqueeze(1)
-            of_hidden[document].index_add_(0, where, scale * weight[tokens])
-            of_weight.index_add_(0, tokens, scale * hidden[document, where])
+            of_hidden[document].index_add_(0, where, scale * weight[tokens].to(output.dtype))
+            if of_weight is not None:
+                of_weight.index_add_(0, tokens, (scale * hidden[document, where]).to(weight.dtype))
         return of_hidden, None, of_weight, gradient.sum(dim=0), None
 
 
-def _pooled(
-    hidden: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, fast: bool
+def maxima(
+    hidden: torch.Tensor, real: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, fast: bool = False
 ) -> torch.Tensor:
-    """The maxima, block by block; [batch, vocab], −inf where a document has no real position."""
+    """``max over real positions of hidden · weightᵀ + bias``, block by block.
+
+    Args:
+        hidden: [batch, sequence, size].
+        real: bool [batch, sequence].
+        weight: [vocab, size].
+        bias: [vocab].
+        fast: in bfloat16.
+
+    Returns:
+        [batch, vocab] in ``bias``'s dtype, −inf where a document has no real position.
+    """
+    hidden = hidden.to(weight.dtype)
     if fast:
         hidden, weight = hidden.bfloat16(), weight.bfloat16()
     batch, sequence, size = hidden.shape
@@ -95,10 +110,10 @@ def _pooled(
     first = real.to(torch.uint8).argmax(dim=1) + torch.arange(batch, device=real.device) * sequence
     own = torch.arange(batch * sequence, device=real.device).view(batch, sequence)
     flat = flat[torch.where(real, own, first.unsqueeze(1)).view(-1)]
-    maxima = [
+    blocks = [
         (flat @ block.T).view(batch, sequence, -1).amax(dim=1).to(bias.dtype) for block in torch.split(weight, BLOCK)
     ]
-    return (torch.cat(maxima, dim=1) + bias).masked_fill(~real.any(dim=1, keepdim=True), -torch.inf)
+    return (torch.cat(blocks, dim=1) + bias).masked_fill(~real.any(dim=1, keepdim=True), -torch.inf)
 
 
 def install(model: SparseEncoder) -> SparseEncoder:

@@ -6,9 +6,10 @@
 SparseEncoder folder                      its own, gone on with
 masked LM (BERT, CoCondenser, …)          Transformer (fill-mask) + SpladePooling
 transformer without a masked-LM head      the same, the head new: identity, tied decoder; adapt it first
+causal LM (Llama, Qwen, GPT-2, …)         CausalTransformer + SpladePooling; adapt it first
 ========================================  =================================================================
 
-``Logs`` and ``LexicalPrior`` follow where the recipe asks for them; a checkpoint with either needs
+``Logs`` and ``LexicalPrior`` follow where the recipe asks for them; a checkpoint with one of these or a causal LM needs
 ``trust_remote_code=True`` to be opened elsewhere.
 """
 
@@ -20,8 +21,8 @@ from typing import Any
 
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import DEFAULT
-from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
-from opensearch_lsr.training import checkpoint, head, recipe
+from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.training import backbone, checkpoint, head, recipe
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
 
@@ -30,9 +31,6 @@ with needs_extra("train", "training"):
     from sentence_transformers import SparseEncoder
     from sentence_transformers.base.modules import Router, Transformer
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
-    from transformers import AutoConfig, AutoModelForMaskedLM
-
-NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
 
 
 def build(asked: recipe.Model) -> SparseEncoder:
@@ -43,6 +41,8 @@ def build(asked: recipe.Model) -> SparseEncoder:
         InputError: when settings contradict each other or the backbone.
         BundleError: when the token table does not fit the tokenizer.
     """
+    if asked.lora is not None and asked.attention is None:
+        raise InputError("model.lora needs model.attention: adapters are for causal LMs")
     if asked.query == "encoder" and asked.lexical_prior is not None:
         raise InputError("model.lexical_prior needs model.query = table: it counts on the table's weights")
     document, own_table = _document_modules(asked)
@@ -66,7 +66,7 @@ def build(asked: recipe.Model) -> SparseEncoder:
 
 
 def has_new_head(encoder: SparseEncoder) -> bool:
-    """Whether :func:`build` made the masked-LM head, for a backbone that brings none: its outputs mean nothing yet."""
+    """Whether :func:`build` made the head, or a causal LM's bias: how many of its outputs fire means nothing yet."""
     return getattr(checkpoint.document_modules(encoder)[0], "has_new_head", False)
 
 
@@ -96,12 +96,13 @@ def table(name: str, tokenizer: Any) -> torch.Tensor:
 def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | None]:
     """The document side, and the query table that the backbone has."""
     folder = checkpoint.find(asked.backbone)
-    if not _is_encoder(folder):
-        return [_transformer(folder, asked.layers), *_pooling(2 if asked.logs is None else asked.logs)], None
+    if not is_encoder(folder):
+        return [backbone.transformer(folder, asked), *_pooling(2 if asked.logs is None else asked.logs)], None
     if asked.layers is not None:
         raise InputError(f"model.layers: {folder.name} is a whole encoder; layers are cut when it is first made")
     encoder = checkpoint.load(folder)
     transformer, *rest = checkpoint.document_modules(encoder)
+    _check_gone_on_with(transformer, folder, asked)
     prior = [module for module in rest if isinstance(module, LexicalPrior)]
     if prior and asked.lexical_prior is not None:
         raise InputError(f"model.lexical_prior: {folder.name} has one, which is gone on with; leave the setting out")
@@ -112,7 +113,7 @@ def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | No
     return [transformer, *pooling, *prior], None if static is None else static.weight.detach().clone()
 
 
-def _is_encoder(folder: Path) -> bool:
+def is_encoder(folder: Path) -> bool:
     """Whether it is a ``SparseEncoder`` folder (a dense ``SentenceTransformer`` is a backbone without a head)."""
     file = folder / "config_sentence_transformers.json"
     if not (folder / "modules.json").is_file() or not file.is_file():
@@ -131,66 +132,26 @@ def _activation(logs: int) -> str:
     return "relu" if logs == 1 else "log1p_relu"
 
 
+def _check_gone_on_with(transformer: Transformer, folder: Path, asked: recipe.Model) -> None:
+    own = getattr(transformer, "attention", None)
+    if asked.attention not in (None, own):
+        raise InputError(
+            f"model.attention: {folder.name} was trained with {own or 'that of a masked LM'}, which is gone on with; "
+            "leave the setting out"
+        )
+    if asked.lora is not None:
+        raise InputError(f"model.lora: {folder.name} is a whole encoder; adapters are for a causal LM, leave them out")
+
+
 def _check_length(transformer: Transformer, length: int) -> None:
-    limit = checkpoint.positions(transformer.auto_model)
-    if limit is not None and length > limit:
-        raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens")
-
-
-def _transformer(folder: Path, layers: int | None) -> Transformer:
-    """A masked LM in a Transformer module; a new head where weights of it are missing, whatever the config says."""
-    with checkpoint.one_line(folder), checkpoint.no_bars():
-        # Opened twice: Transformer does not hand on what was missing.
-        report = AutoModelForMaskedLM.from_pretrained(
-            folder, output_loading_info=True, dtype=torch.float32, use_safetensors=True
-        )[1]
-        config = AutoConfig.from_pretrained(folder)
-        transformer = Transformer(
-            str(folder),
-            transformer_task="fill-mask",
-            config_kwargs={"num_hidden_layers": layers or config.num_hidden_layers},
-            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-        )
-    if report["missing_keys"]:
-        _new_head(transformer.auto_model)
-        transformer.has_new_head = True
-    _silence(transformer)
-    return transformer
-
-
-def _new_head(model: Any) -> None:
-    """A head that starts as the identity, so that a document's own tokens are its logits."""
-    decoder = model.get_output_embeddings()
-    dense = next(
-        (
-            module
-            for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear)
-            and module is not decoder
-            and not name.startswith(f"{model.base_model_prefix}.")
-        ),
-        None,
-    )
-    with torch.no_grad():
-        if dense is not None and dense.in_features == dense.out_features:
-            dense.weight.copy_(torch.eye(dense.in_features) + 0.02 * torch.randn_like(dense.weight))
-            dense.bias.zero_()
-        decoder.bias.zero_()
-
-
-def _silence(transformer: Transformer) -> None:
-    tokenizer, decoder = transformer.tokenizer, transformer.auto_model.get_output_embeddings()
-    if decoder is None or decoder.bias is None or len(decoder.bias) != len(tokenizer.get_vocab()):
-        raise CheckpointError(
-            f"{transformer.auto_model.name_or_path}: its masked-LM head has no bias for each token of the tokenizer"
-        )
-    never = [
-        index
-        for token, index in tokenizer.get_vocab().items()
-        if index in tokenizer.all_special_ids or token.startswith("[unused")
-    ]
-    with torch.no_grad():
-        decoder.bias[never] = NEVER
+    limits = [checkpoint.positions(transformer.auto_model)]
+    copies = getattr(transformer, "copies", 1)
+    if copies > 1:  # the second copy has to see the first one's beginning
+        limits.append(getattr(transformer.auto_model.config, "sliding_window", None))
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    if limit is not None and copies * length > limit:
+        twice = ", and echo reads a text twice" if copies > 1 else ""
+        raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens{twice}")
 
 
 def _prior(asked: recipe.Prior, weights: torch.Tensor, tokenizer: Any) -> LexicalPrior:

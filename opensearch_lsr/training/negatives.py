@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from opensearch_lsr import bundle
 from opensearch_lsr.data.training_set import Row, TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
+from opensearch_lsr.given_path import given_path
 from opensearch_lsr.training.bm25 import BM25
 
 with needs_extra("train", "mining negatives"):
@@ -70,7 +71,7 @@ class EncoderSearcher:
     """
 
     def __init__(self, encoder: str | Path, documents: Sequence[str], on_progress: OnProgress | None = None) -> None:
-        is_bundle = str(encoder) == "default" or (Path(encoder).expanduser() / bundle.CONFIG).is_file()
+        is_bundle = str(encoder) == "default" or (given_path(encoder) / bundle.CONFIG).is_file()
         encode_documents, self._encode = _bundle(str(encoder)) if is_bundle else _checkpoint(encoder)
         blocks = []
         for start in range(0, len(documents), TEXTS_A_STEP):
@@ -189,7 +190,7 @@ def _bundle(name: str) -> tuple[_Encode, _Encode]:
 
 
 def _checkpoint(name: str | Path) -> tuple[_Encode, _Encode]:
-    folder = Path(name).expanduser()
+    folder = given_path(name)
     if folder.is_dir() and not (folder / "modules.json").is_file():
         raise CheckpointError(
             f"{folder}: neither a bundle (lsr.json) nor a sentence-transformers SparseEncoder (modules.json); "

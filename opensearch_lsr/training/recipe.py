@@ -54,11 +54,29 @@ class Prior:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (arXiv 2106.09685), trained in place of a causal LM's weights and added to them at the end.
+
+    Attributes:
+        rank: of the adapters.
+        alpha: they count alpha / rank.
+        dropout: before them.
+        bfloat16: hold the frozen weights so, in half the memory.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True)
 class Model:
     """What is trained.
 
     Attributes:
-        backbone: folder or Hub name: a SparseEncoder to go on with, a masked LM, or a transformer without such a head.
+        backbone: folder or Hub name: a SparseEncoder to go on with, a masked LM, a transformer without such a head, or
+            (with ``attention``) a causal LM.
         query: ``table`` (inference-free) or ``encoder`` (Siamese).
         token_weights: an ``idf.json``, ``msmarco`` (the table of the default encoder) or ``ones``; default: the
             backbone's own table, or ``msmarco`` where it has none.
@@ -69,6 +87,9 @@ class Model:
         max_length: tokens of a document that are read.
         lexical_prior: where given, added in the document encoder; one that the backbone has is gone on with.
         head: ``argmax`` (fast) or ``logits`` (sentence-transformers' own).
+        attention: of a causal LM: ``echo`` reads a text twice, ``bidirectional`` drops the causal mask, ``causal`` does
+            neither (CSPLADE, arXiv 2504.10816).
+        lora: where given, a causal LM's adapters are trained in place of its weights.
     """
 
     backbone: str
@@ -80,11 +101,13 @@ class Model:
     max_length: int = 256
     lexical_prior: Prior | None = None
     head: Literal["argmax", "logits"] = "argmax"
+    attention: Literal["causal", "echo", "bidirectional"] | None = None
+    lora: Lora | None = None
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A short masked-LM and copying phase, for a backbone without a masked-LM head.
+    """A short language-modelling phase, for a backbone without a masked-LM head and for a causal LM.
 
     Attributes:
         steps: default: 400 where the head is new, else none.
@@ -92,8 +115,10 @@ class Adaptation:
         max_length: in tokens.
         learning_rate: of the backbone.
         head_learning_rate: of the head.
-        masked: share of the positions that are predicted.
+        masked: share of the positions that are predicted; with ``causal`` and ``echo`` attention all are, none hidden.
         active_dims: entries of a document that fire afterwards.
+        saturated: weight of the same loss on ``log(1 + relu(logits))`` beside it (CSPLADE's second term): a language
+            model's logits lie where they like, an encoder needs those of the right tokens above 0.
     """
 
     steps: int | None = None
@@ -103,6 +128,7 @@ class Adaptation:
     head_learning_rate: float = 1e-3
     masked: float = 0.2
     active_dims: int = 350
+    saturated: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +226,7 @@ class Training:
         log_every: steps between lines of the log.
         train_length: cut documents to so many tokens in training; default: the model's.
         dropout: of the backbone while training; default: its own.
+        gradient_checkpointing: compute activations a second time in place of keeping them; also in the adaptation.
     """
 
     steps: int = 1000
@@ -214,6 +241,7 @@ class Training:
     log_every: int = 20
     train_length: int | None = None
     dropout: float | None = None
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from opensearch_lsr import settings_file
 from opensearch_lsr.errors import InputError
+from opensearch_lsr.given_path import given_path
 from opensearch_lsr.training.recipe import Recipe
 
 TABLES = ("msmarco", "ones")
@@ -18,6 +19,7 @@ COUNTS = frozenset(  # settings that are at least 1
         "batches": ("size", "queries", "documents"),
         "training": ("steps", "log_every", "checkpoint_every", "train_length"),
         "model": ("logs", "layers", "max_length"),
+        "model.lora": ("rank", "alpha"),
         "adaptation": ("batch_size", "max_length", "active_dims"),
         "data": ("train_rows", "pseudo_per_document", "pseudo_documents"),
     }.items()
@@ -40,7 +42,7 @@ def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: naming the file and the key that is unknown, missing or of another type.
     """
-    file = Path(path) if Path(path).suffix == ".toml" else SHIPPED / f"{path}.toml"
+    file = given_path(path) if Path(path).suffix == ".toml" else SHIPPED / f"{path}.toml"
     try:
         return _resolved(settings_file.read(Recipe, file, settings, COUNTS), file)
     except FileNotFoundError as error:
@@ -50,6 +52,13 @@ def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
 def shipped() -> list[str]:
     """Names of the recipes that come with the package."""
     return sorted(file.stem for file in SHIPPED.glob("*.toml"))
+
+
+def _matched(path: Path, file: Path) -> list[Path]:
+    try:
+        return sorted(path.parent.glob(path.name)) if "*" in path.name else [path] if path.exists() else []
+    except ValueError as error:
+        raise InputError(f"{file}: {path} is no pattern ({error})") from error
 
 
 def _resolved(recipe: Recipe, file: Path) -> Recipe:
@@ -62,10 +71,9 @@ def _resolved(recipe: Recipe, file: Path) -> Recipe:
 
     def every(text: str) -> list[str]:
         """A path, or what its last part's pattern matches."""
-        name = Path(os.path.expandvars(text)).expanduser()
+        name = given_path(os.path.expandvars(text))
         for place in places:
-            matched = sorted((place / name).parent.glob(name.name)) if "*" in name.name else [place / name]
-            if found := [str(path) for path in matched if path.exists() and not path.name.startswith(".")]:
+            if found := [str(path) for path in _matched(place / name, file) if not path.name.startswith(".")]:
                 return found
         raise InputError(f"{file}: {text} is not there (looked in {places[0] / name.parent})")
 

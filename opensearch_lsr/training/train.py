@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,12 +96,16 @@ def train(
     on_step(f"building the encoder from {recipe.model.backbone}")
     set_seed(recipe.seed)  # again: a teacher that is opened draws numbers, one that is cached does not
     encoder = model.build(recipe.model).to("cuda" if torch.cuda.is_available() else "cpu")
+    if recipe.training.gradient_checkpointing:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # transformers has a new name for it
+            encoder.gradient_checkpointing_enable({"use_reentrant": False})  # frozen weights below need no gradient
     last = callbacks.latest(run)
     log = RunLog(run, on_log, callbacks.step_of(last) if last else 0) if process.is_main_process else None
     asked = recipe.adaptation
     wanted = model.has_new_head(encoder) if asked.steps is None else asked.steps > 0
     if wanted and last is None:
-        on_step("adapting the masked-LM head")
+        on_step("adapting the backbone")
         on_adaptation: OnLog = log.adaptation if log else lambda step, steps, figures: None
         adaptation.adapt(encoder, data.documents, asked, recipe.seed, recipe.training.bf16, on_adaptation)
     figures = _optimise(recipe, encoder, data, rows, teacher, dev, run, last, on_step, log)

@@ -16,8 +16,9 @@ from opensearch_lsr import QueryEncoder, deploy, token_weights
 from opensearch_lsr.bundle import Bundle, query_fingerprint
 from opensearch_lsr.cluster import bulk, models, preflight, search, status
 from opensearch_lsr.cluster.deployment import Deployment, deployed
+from opensearch_lsr.cluster.explain import explain
+from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.cluster.plan import Plan
-from opensearch_lsr.cluster.preflight import Needs
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError, InputError, PreflightError
@@ -249,12 +250,12 @@ def test_a_bi_encoder_searches_through_its_model(
     assert [hit.id for hit in two_phase] == [hit.id for hit in plain]
     assert two_phase[0].score == pytest.approx(plain[0].score, rel=0.01)
     with pytest.raises(DeploymentError, match="bi-encoder"):
-        search.explain(client, alias, "coffee", "b")
+        explain(client, alias, "coffee", "b")
     assert not client.exists(index=TOKEN_WEIGHTS_INDEX, id=bundle.config.query_fingerprint)
 
 
 def test_preflight_names_setting_and_remedy_and_changes_it_only_when_allowed(client: OpenSearch) -> None:
-    needs = Needs(models=True, analyzer=True, two_phase=True, prune=True)
+    needs = set(Feature)
     assert preflight.check(client, needs) == []
     client.cluster.put_settings(body={"persistent": {preflight.UPLOAD: False, preflight.ML_NODES_ONLY: True}})
     try:

@@ -17,8 +17,8 @@ from state import snapshot
 from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cli.main import cli
-from opensearch_lsr.cluster import breakers, bulk, models, pipelines, preflight, probe
-from opensearch_lsr.cluster.deployment import Deployed, ingest_pipeline_name
+from opensearch_lsr.cluster import breakers, bulk, models, names, pipelines, preflight, probe
+from opensearch_lsr.cluster.deployment import Deployed
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX
 
@@ -143,7 +143,7 @@ def test_settings(client: OpenSearch, target: Deployed) -> None:
 def test_a_pipeline_edited_by_hand_is_named_and_deploy_mends_it(
     client: OpenSearch, tiny: Bundle, target: Deployed
 ) -> None:
-    name = ingest_pipeline_name(target.index)
+    name = names.ingest_pipeline(target.index)
     body = pipelines.stored(client, "ingest", name)
     assert body
     body["processors"][2]["script"]["params"]["fingerprint"] = "aaaaaaaa"

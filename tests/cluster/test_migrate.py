@@ -12,8 +12,8 @@ from opensearchpy.exceptions import AuthorizationException
 
 from opensearch_lsr import deploy, migrate
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import bulk
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed, ingest_pipeline_name
+from opensearch_lsr.cluster import bulk, names
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
 from opensearch_lsr.cluster.handover import block, copying, deletes, stragglers, view
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
@@ -49,7 +49,7 @@ def test_a_write_that_the_former_pipeline_had_at_the_swap(
 
     def belated(*arguments: Any) -> None:
         body = {"text": "water a.b. late", "n": 1}
-        client.index(index=alias, id="late", body=body, pipeline=ingest_pipeline_name(former))
+        client.index(index=alias, id="late", body=body, pipeline=names.ingest_pipeline(former))
 
     monkeypatch.setattr(stragglers, "wait_until_idle", belated)
     migrate(client, alias, new)

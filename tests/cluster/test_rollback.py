@@ -15,8 +15,8 @@ from state import snapshot
 
 from opensearch_lsr import deploy, migrate, rollback
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import cleanup, register, status
-from opensearch_lsr.cluster.deployment import deployed, document_model_name
+from opensearch_lsr.cluster import cleanup, names, register, status
+from opensearch_lsr.cluster.deployment import deployed
 from opensearch_lsr.cluster.handover import block
 from opensearch_lsr.errors import DeploymentError
 
@@ -118,10 +118,10 @@ def test_cleanup_shows_and_removes_what_nothing_uses(
     before = snapshot(client)
     planned = run("--dry-run")
     assert snapshot(client) == before
-    model = document_model_name(old.config.name, old.config.document_fingerprint)
-    names = {(one["kind"], one["name"]) for one in planned["removed"]}  # type: ignore[attr-defined]
-    assert names >= {("index", first), ("model", model), ("ingest pipeline", f"lsr-{first}")}
-    assert not any(done.target.index in name for _, name in names)
+    model = names.document_model(old.config.name, old.config.document_fingerprint)
+    removed = {(one["kind"], one["name"]) for one in planned["removed"]}  # type: ignore[attr-defined]
+    assert removed >= {("index", first), ("model", model), ("ingest pipeline", f"lsr-{first}")}
+    assert not any(done.target.index in name for _, name in removed)
     assert run("--yes")["removed"] == planned["removed"]
     assert run("--yes")["removed"] == []
     holds(client, alias, new, texts(10))

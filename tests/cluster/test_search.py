@@ -18,6 +18,7 @@ from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, query_side, search
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.explain import explain
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import beir, documents
@@ -94,11 +95,11 @@ def test_hybrid_filter_and_prune(client: OpenSearch, target: Deployed) -> None:
 def test_explain_adds_up_to_the_score(client: OpenSearch, target: Deployed) -> None:
     text = "car makes squeaky noises when slowing down"
     identifier, score = next(iter(ranking(client, text).items()))
-    found = search.explain(client, ALIAS, text, identifier)
+    found = explain(client, ALIAS, text, identifier).contributions
     assert sum(c.score for c in found) == pytest.approx(score, rel=0.005)
     assert found == sorted(found, key=lambda c: -c.score)
     with pytest.raises(DeploymentError, match="has no document 'none'"):
-        search.explain(client, ALIAS, text, "none")
+        explain(client, ALIAS, text, "none")
 
 
 def test_a_weight_changed_in_the_cluster_changes_the_ranking(client: OpenSearch, target: Deployed) -> None:
@@ -106,7 +107,7 @@ def test_a_weight_changed_in_the_cluster_changes_the_ranking(client: OpenSearch,
     encoder = QueryEncoder.from_cluster(client, ALIAS)
     assert encoder.encode("guitar tides") == QueryEncoder.from_pretrained().encode("guitar tides")
     first = next(iter(ranking(client, "guitar tides")))
-    other = "tides" if "guitar" in search.explain(client, ALIAS, "guitar tides", first)[0].token else "guitar"
+    other = "tides" if "guitar" in explain(client, ALIAS, "guitar tides", first).contributions[0].token else "guitar"
     old = encoder.encode(other)[other]
     for weight, same in ((60.0, False), (old, True)):
         body = {"script": {"source": "ctx._source.weights[params.t] = params.w", "params": {"t": other, "w": weight}}}

@@ -13,6 +13,7 @@ from bench_context import DOCUMENTS, QUERIES, ready
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster.connect import connect
+from opensearch_lsr.cluster.transport import PATIENCE, patience_of
 from opensearch_lsr.errors import ClusterError, InputError
 from opensearch_lsr.evaluation import latency, load, percentiles, relevance, results, timing
 from opensearch_lsr.evaluation.cleanup import cleanup
@@ -73,7 +74,7 @@ def test_every_query_of_every_round_is_measured(context: Context, systems: dict[
         assert one.answered == 18
         assert (one.request > one.took - 1).all()  # took is in whole milliseconds
         np.testing.assert_allclose(one.total, one.encode + one.request)
-    assert context.client.transport.max_retries == 3  # as before
+    assert patience_of(context.client) == PATIENCE  # as before
 
 
 def test_a_query_that_fails_is_counted_and_the_others_go_on(context: Context, systems: dict[str, System]) -> None:

@@ -17,6 +17,7 @@ from opensearch_lsr.cluster.connect import connect
 from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.plan import Plan
 from opensearch_lsr.cluster.status import undeploy
+from opensearch_lsr.cluster.transport import PATIENCE, patience_of
 from opensearch_lsr.data.documents import TITLED
 from opensearch_lsr.errors import ClusterError
 from opensearch_lsr.evaluation import costs, storage
@@ -73,7 +74,7 @@ def test_a_merge_outlives_its_request(context: Context, monkeypatch: pytest.Monk
     text = EnglishText(context)
     assert build(text, records())["merge_s"] > 0.5
     assert segments(context.client, text.index) == 1
-    assert context.client.transport.max_retries == 3  # as before
+    assert patience_of(context.client) == PATIENCE  # as before
     monkeypatch.setattr(storage, "segments", lambda client, index: 2)
     with pytest.raises(ClusterError, match="has 2 segments after merging, not one"):
         build(text, records())

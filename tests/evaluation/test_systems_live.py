@@ -267,7 +267,7 @@ def test_what_is_not_there_is_said_before_anything_is_made(
     assert "needs one with encoder" in str(SYSTEMS["bi-encoder"](replace(context, bi_encoder=tiny)).missing())
     # a real 2.19 is asked in test_benchmark_2_19.py
     monkeypatch.setattr(preflight, "version", lambda client: (2, 19))
-    assert "OpenSearch 2.19 has no sparse_vector" in str(SYSTEMS["seismic"](context).missing())
+    assert "OpenSearch 2.19 lacks sparse_vector fields" in str(SYSTEMS["seismic"](context).missing())
     assert "3.1" in str(SYSTEMS["analyzer"](context).missing())
     assert SYSTEMS["two-phase"](context).missing() is None
 

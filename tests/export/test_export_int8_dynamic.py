@@ -102,8 +102,8 @@ def test_a_lexical_prior_and_a_bi_encoder(
     quantize: str, checkpoint_folder: Callable[..., Path], exported: Callable[..., Bundle]
 ) -> None:
     checkpoint = Checkpoint.open(checkpoint_folder())
-    prior = LexicalPrior(checkpoint.vocab_size, checkpoint.special_ids, average_length=4.0, beta=0.5).eval()
-    module = graph.DocumentGraph(checkpoint.model, "relu", checkpoint.special_ids, checkpoint.vocab_size, prior).eval()
+    prior = LexicalPrior(checkpoint.vocab_size, checkpoint.silent_ids, average_length=4.0, beta=0.5).eval()
+    module = graph.DocumentGraph(checkpoint.model, "relu", checkpoint.silent_ids, checkpoint.vocab_size, prior).eval()
     make = assembly.int8_dynamic if quantize == "int8-dynamic" else assembly.float32
     ids, mask = np.array([[2, 60, 70, 60, 3]]), np.ones((1, 5), np.int64)
     session = onnxruntime.InferenceSession(make(graph.body(module), module).SerializeToString())
@@ -145,7 +145,7 @@ def test_a_head_that_is_no_plain_projection_keeps_its_logits(
 ) -> None:
     checkpoint = Checkpoint.open(checkpoint_folder())
     model = Scaled(checkpoint.model)
-    module = graph.DocumentGraph(model, "relu", checkpoint.special_ids, checkpoint.vocab_size).eval()
+    module = graph.DocumentGraph(model, "relu", checkpoint.silent_ids, checkpoint.vocab_size).eval()
     assert module.decoder is None
     check_against_torch(module, quantize)
 

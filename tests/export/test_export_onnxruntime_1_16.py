@@ -57,7 +57,7 @@ def _make_venv(python: str, venv: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-@pytest.mark.parametrize("which", ["none", "int8", "int8-dynamic", "default"])
+@pytest.mark.parametrize("which", ["none", "fp16", "int8", "int8-dynamic", "int4", "default"])
 def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bundle], tmp_path: Path) -> None:
     bundle = Bundle.open("default") if which == "default" else exported(quantize=which)
     rng = np.random.default_rng(0)

@@ -94,7 +94,7 @@ def test_figures_are_written_down(layout: str, exported: Callable[..., Bundle]) 
 
 def test_another_activation_is_no_parity(checkpoint_folder: Callable[..., Path], tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(checkpoint_folder("router", "relu"))
-    other = graph.DocumentGraph(checkpoint.model, "log1p_relu", checkpoint.special_ids, checkpoint.vocab_size).eval()
+    other = graph.DocumentGraph(checkpoint.model, "log1p_relu", checkpoint.silent_ids, checkpoint.vocab_size).eval()
     onnx.save(assembly.float32(graph.body(other), other), str(tmp_path / "other.onnx"))
     with pytest.raises(ParityError, match="the graph is not the checkpoint: weights differ from torch by up to"):
         parity.against_origin(tmp_path / "other.onnx", graph.build(checkpoint), checkpoint, TEXTS)

@@ -34,6 +34,19 @@ def test_it_is_close_to_float32_and_smaller(exported: Callable[..., Bundle]) -> 
     assert int8.document_key != float32.document_key
 
 
+def test_float16_is_half_of_it(exported: Callable[..., Bundle]) -> None:
+    float32, float16 = exported(), exported(quantize="fp16")
+    assert float16.config.parity["min_cosine_float32"] > 0.9999
+    assert float16.config.parity["max_difference_batch"] <= 1e-4
+    initializers = onnx.load(str(float16.onnx)).graph.initializer
+    table = next(one for one in initializers if one.name.endswith("word_embeddings.weight.float16"))
+    assert table.data_type == TensorProto.FLOAT16 and len(table.raw_data) == table.dims[0] * table.dims[1] * 2
+    assert float16.onnx.stat().st_size < float32.onnx.stat().st_size
+    large = np.ones((128, 64), np.float32)
+    large[0, 0] = 70_000  # more than float16 holds
+    assert quantization.quantize(made_of(large), "float16").graph.initializer[0].data_type == TensorProto.FLOAT
+
+
 def test_a_shared_matrix_stays_one(exported: Callable[..., Bundle]) -> None:
     initializers = onnx.load(str(exported(quantize="int8").onnx)).graph.initializer
     tables = [initializer for initializer in initializers if initializer.name.endswith("word_embeddings.weight.int8")]

@@ -83,8 +83,10 @@ def test_modules_that_a_server_lacks_are_there_before_plugins_that_extend_them(
 
 
 def test_releases_lie_side_by_side(tmp_path: Path, fake_recipe: list[str]) -> None:
-    made = {distribution.assemble(one, tmp_path, tmp_path / "java", quiet) for one in (DEFAULT, OLDER)}
-    assert {server.name.rpartition("-")[0] for server in made} == {"opensearch-3.6.0", "opensearch-2.19.1"}
+    made = {distribution.assemble(one, tmp_path, tmp_path / "java", quiet) for one in releases.RELEASES.values()}
+    assert {server.name.rpartition("-")[0] for server in made} == {
+        f"opensearch-{version}" for version in releases.RELEASES
+    }
 
 
 def test_an_installation_that_fails_leaves_nothing_and_the_next_one_succeeds(

@@ -18,7 +18,7 @@ from opensearch_lsr.bundle import Bundle, open_tokenizer
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import BundleError, NodeError
 from opensearch_lsr.local import distribution
-from opensearch_lsr.onnx_file import has_external_data
+from opensearch_lsr.onnx_file import external_files
 from opensearch_lsr.query_encoder import QueryEncoder
 
 SECRET = "not for strangers"
@@ -143,13 +143,13 @@ def with_external_data(bundle: Path, location: str, where: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["initializer", "attribute", "subgraph"])
-@pytest.mark.parametrize("location", ["../../weights", "/ABSOLUTE/weights", "weights"])
+@pytest.mark.parametrize("location", ["../../weights", "/ABSOLUTE/weights", "weights", "./model.onnx.data", ""])
 def test_weights_in_another_file_are_not_read(bundle: Path, location: str, where: str) -> None:
     (bundle.parent / "weights").write_bytes(np.ones(4, np.float32).tobytes())
     (bundle / "onnx" / "weights").write_bytes(np.ones(4, np.float32).tobytes())
-    assert not has_external_data(bundle / "onnx" / "model.onnx")
+    assert not external_files(bundle / "onnx" / "model.onnx")
     with_external_data(bundle, location.replace("/ABSOLUTE", str(bundle.parent)), where)
-    assert has_external_data(bundle / "onnx" / "model.onnx")
+    assert external_files(bundle / "onnx" / "model.onnx")
     assert "has weights in other files, which are not read" in refused(bundle)
 
 

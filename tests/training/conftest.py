@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from tiny_causal import Family, make_causal
 from tiny_checkpoint import WORDS, make_model, make_tokenizer
 
 from opensearch_lsr.training.recipe import Batches, Data, Model, Recipe, Training
@@ -42,6 +44,17 @@ def headless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model().bert.save_pretrained(folder)
     make_tokenizer().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def causal_lm(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``causal_lm(family)``: a folder to read, not to change."""
+
+    @cache
+    def make(family: Family = "llama") -> Path:
+        return make_causal(tmp_path_factory.mktemp("causal") / family, family)
+
+    return make
 
 
 @pytest.fixture(scope="session")

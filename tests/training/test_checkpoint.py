@@ -14,6 +14,7 @@ from tiny_encoder import TOKENS, build, encode, names
 
 from opensearch_lsr.errors import CheckpointError
 from opensearch_lsr.training import checkpoint
+from opensearch_lsr.training.causal_transformer import CausalTransformer
 from opensearch_lsr.training.head import install
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
@@ -106,7 +107,7 @@ def test_foreign_code_is_refused(masked_lm: Path, tmp_path: Path) -> None:
 
 
 def test_our_modules_are_ours_only() -> None:
-    assert set(checkpoint.OURS.values()) == {Logs, LexicalPrior}
+    assert set(checkpoint.OURS.values()) == {Logs, LexicalPrior, CausalTransformer}
 
 
 def test_the_head_can_be_installed_on_what_is_loaded(masked_lm: Path, tmp_path: Path) -> None:

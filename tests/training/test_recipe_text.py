@@ -15,6 +15,7 @@ from opensearch_lsr.training.recipe import (
     Batches,
     Data,
     Evaluation,
+    Lora,
     Model,
     Objective,
     Prior,
@@ -43,18 +44,20 @@ FULL = Recipe(
         max_length=99,
         lexical_prior=Prior(0.25, 1.5, 0.5, 60.0, 1.25, False),
         head="logits",
+        attention="echo",
+        lora=Lora(8, 8, 0.1, True),
     ),
     seed=5,
     scale=20.0,
     normalize="none",
     notes='Licence: apache-2.0\n\n"quoted" \\ ümläut {braces}',
     data=Data(("one.jsonl", "two.jsonl"), 10, "dev", ("org/a", "org/b:c"), ("corpus",), 3, 1000, 0.25),
-    adaptation=Adaptation(10, 4, 50, 1e-5, 2e-4, 0.3, 200),
+    adaptation=Adaptation(10, 4, 50, 1e-5, 2e-4, 0.3, 200, 0.5),
     teachers=(Teacher("dense", "org/teacher", 0.6), Teacher("bm25", weight=0.4)),
     objectives=(Objective("kl", 0.5), Objective("info_nce", 1.0, 0.25)),
     regularizer=Regularizer("df_flops", 1e-2, 1e-4, 150, "linear", 1000, 180.0, "contribution", 0.2, 5.0),
     batches=Batches(16, 2, 3, "own", 0.25),
-    training=Training(50, 1e-5, 1e-4, 1e-3, 5, 0.0, True, 7, 8, 9, 64, 0.0),
+    training=Training(50, 1e-5, 1e-4, 1e-3, 5, 0.0, True, 7, 8, 9, 64, 0.0, True),
     evaluation=(Evaluation("corpus", "test", 500, 50), Evaluation("corpus", "dev")),
 )
 
@@ -80,7 +83,12 @@ def full(tmp_path: Path) -> Recipe:
 
 def test_full_changes_every_setting() -> None:
     """Or the round trip below would not see a setting that is not written."""
-    for place in (FULL, *(getattr(FULL, entry.name) for entry in fields(FULL)), FULL.model.lexical_prior):
+    for place in (
+        FULL,
+        *(getattr(FULL, entry.name) for entry in fields(FULL)),
+        FULL.model.lexical_prior,
+        FULL.model.lora,
+    ):
         if is_dataclass(place):
             assert not [entry.name for entry in fields(place) if getattr(place, entry.name) == entry.default]
 

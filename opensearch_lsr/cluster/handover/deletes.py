@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 
-from opensearch_lsr.cluster import alias
+from opensearch_lsr.cluster import alias, operations
 from opensearch_lsr.cluster.handover.view import IDS, Hit, Key, View, key
 from opensearch_lsr.errors import ClusterError
 
@@ -49,12 +49,10 @@ def named(keys: Iterable[Key], target: View, source: View) -> Iterator[Hit]:
 
 def remove(client: OpenSearch, target: str, hits: Iterable[Hit]) -> int:
     """Delete these documents of the target, but for those that were written anew meanwhile; returns how many."""
-    deletes = (_delete(target, hit) for hit in hits)
     removed = 0
-    for ok, item in helpers.streaming_bulk(client, deletes, raise_on_error=False, max_retries=8):
-        outcome: Any = item["delete"]
-        removed += ok
-        if not ok and outcome.get("status") not in (404, 409):
+    for done, outcome in operations.perform(client, (_delete(target, hit) for hit in hits)):
+        removed += done
+        if not done and outcome.get("status") not in (404, 409):
             raise ClusterError(f"{target}: {outcome['_id']} cannot be deleted: {outcome.get('error')}")
     return removed
 

@@ -18,6 +18,7 @@ from opensearch_lsr.cluster.handover import block, deletes, from_file
 from opensearch_lsr.cluster.handover.copying import Copier
 from opensearch_lsr.cluster.handover.record import REPLACED, begin, look
 from opensearch_lsr.cluster.handover.view import Key, View, checkpoints
+from opensearch_lsr.cluster.transport import patience
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
 
@@ -207,7 +208,8 @@ class Handover:
         self._copier.deadline = started + self._terms.max_block
         try:
             block.put(self._client, self._source)
-            yield
+            with patience(self._client, self._terms.max_block):
+                yield
         except BaseException:
             self._give_back()
             raise

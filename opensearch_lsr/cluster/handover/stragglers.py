@@ -11,8 +11,8 @@ from typing import Any
 
 from opensearchpy import OpenSearch
 
-from opensearch_lsr.cluster import alias, indices
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed, ingest_pipeline_name
+from opensearch_lsr.cluster import alias, indices, names
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed
 from opensearch_lsr.cluster.handover.record import Record
 
 IDLE = 1.0  # seconds without a document in a pipeline, after which no write is thought to be under way to it
@@ -44,7 +44,7 @@ def settle(client: OpenSearch, target: Deployed) -> None:
     if record is None:
         return
     if client.indices.exists(index=record.index) and indices.lsr_meta(client, record.index).get("encode") == "cluster":
-        wait_until_idle(client, ingest_pipeline_name(record.index))
+        wait_until_idle(client, names.ingest_pipeline(record.index))
     if target.meta["encode"] == "cluster":
         _encode_anew(client, target)
     record.finished = True
@@ -57,7 +57,7 @@ def _encode_anew(client: OpenSearch, target: Deployed) -> None:
     client.update_by_query(
         index=target.index,
         body=_of_others(target),
-        pipeline=ingest_pipeline_name(target.index),
+        pipeline=names.ingest_pipeline(target.index),
         conflicts="proceed",  # written anew in the meantime
         refresh=True,
         request_timeout=600,

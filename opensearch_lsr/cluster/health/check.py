@@ -62,6 +62,8 @@ def deploy_again(target: Deployed) -> str:
         words.append("--two-phase")
     if target.two_step:
         words.append("--preset fast")
+    if target.chunk:
+        words.append(f"--chunk {target.chunk}")
     if meta["prune"]:
         words.append(f"--prune {meta['prune']['prune_type']}={meta['prune']['prune_ratio']}")
     return " ".join(words)

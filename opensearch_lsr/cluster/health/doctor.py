@@ -10,9 +10,10 @@ from opensearchpy.exceptions import AuthorizationException, TransportError
 from opensearch_lsr.cluster import bulk, query_side
 from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.cluster.deployment import Deployed, deployed
+from opensearch_lsr.cluster.features import Feature, Needs, needed_by
 from opensearch_lsr.cluster.health import agreement, documents, models, nodes, postings, sample, tokens
 from opensearch_lsr.cluster.health.check import Check, unknown
-from opensearch_lsr.cluster.preflight import PLUGINS, Finding, Needs
+from opensearch_lsr.cluster.preflight import Finding
 
 Look = Callable[[], Iterator[Check]]
 SAMPLE = 1000  # documents
@@ -63,7 +64,7 @@ def examine(
     def sampled() -> Iterator[Check]:
         taken = sample.take(client, target, tokenizer, size, on_progress)
         yield from documents.stale(target, taken)
-        yield from documents.truncated(taken)
+        yield from documents.truncated(target, taken)
         yield from postings.outliers(taken)
 
     return checks + _looked("documents", sampled)
@@ -85,11 +86,5 @@ def _needs(client: OpenSearch, target: Deployed | None) -> Needs:
     """What the deployment needs of the cluster; without one, whatever its plugins offer."""
     if target is None:
         plugins = {row["component"] for row in client.cat.plugins(format="json", h="component")}
-        return Needs(models=PLUGINS[1] in plugins, analyzer=False, two_phase=False)
-    meta = target.meta
-    return Needs(
-        models=any(target.models.values()),
-        analyzer=meta["query_mode"] == "analyzer",
-        two_phase=meta["two_phase"],
-        prune=bool(meta["prune"]) and meta["encode"] == "cluster",
-    )
+        return {Feature.QUERY_TOKENS} | {one for one in (Feature.MODELS,) if one.plugin in plugins}
+    return needed_by(target.meta)

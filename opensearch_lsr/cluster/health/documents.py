@@ -74,8 +74,8 @@ def stale(target: Deployed, sample: Sample) -> Iterator[Check]:
     yield Check(what, seen, findings, numbers)
 
 
-def truncated(sample: Sample) -> Iterator[Check]:
-    """Documents with more tokens than the encoder reads; what is beyond cannot be found."""
+def truncated(target: Deployed, sample: Sample) -> Iterator[Check]:
+    """Documents with more tokens than the encoder reads at once; what is beyond cannot be found."""
     if sample.max_length is None:
         yield unknown("long documents", "no tokenizer says how many tokens are encoded: give the bundle with --bundle")
         return
@@ -89,10 +89,14 @@ def truncated(sample: Sample) -> Iterator[Check]:
     if sample.truncated > TRUNCATED * sample.documents:
         share = sample.truncated / sample.documents
         problem = f"{share:.0%} of {sample.of} are longer than the {sample.max_length:,} tokens that are encoded"
-        remedy = "split long documents into chunks, each with a vector of its own: what is beyond cannot be found"
+        remedy = (
+            "what is beyond cannot be found; split long documents into chunks, each with a vector of its own, behind "
+            f"another alias: opensearch-lsr deploy BUNDLE --alias NAME --from {target.index} --chunk BYTES"
+        )
         findings = [Finding(f"{problem} (the longest: {sample.longest:,})", remedy)]
-    seen = f"{sample.truncated:,} of {sample.of} are longer than {sample.max_length:,} tokens"
-    yield Check("long documents", f"{seen}, the longest has {sample.longest:,}", findings, numbers)
+    what = f"chunks of {target.chunk:,} bytes" if target.chunk else "texts"
+    seen = f"{sample.truncated:,} of {sample.of} have {what} longer than {sample.max_length:,} tokens"
+    yield Check("long documents", f"{seen}, the longest {sample.longest:,}", findings, numbers)
 
 
 def _unencoded(client: OpenSearch, target: Deployed) -> tuple[int, list[str]]:

@@ -13,13 +13,15 @@ hash of the text that was encoded. How that comes about, tried on 3.6.0 and 2.19
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from opensearchpy import OpenSearch, helpers
 
+from opensearch_lsr.cluster import chunks
+from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
 from opensearch_lsr.cluster.deployment import OWN_FIELDS, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
 from opensearch_lsr.data.documents import text_hash, text_of
 
@@ -32,8 +34,9 @@ SEED = 0  # the same documents each time, as long as the index does not change
 
 @dataclass
 class Sample:
-    """What was counted. ``max_length`` and ``longest`` are in tokens, special ones included; without a tokenizer that
-    cuts texts, ``max_length`` is None and nothing is known of lengths."""
+    """What was counted. ``max_length`` and ``longest`` are in tokens, special ones included, and of what is encoded at
+    once: texts or their chunks. Without a tokenizer that cuts texts, ``max_length`` is None and nothing is known of
+    lengths."""
 
     max_length: int | None
     documents: int = 0
@@ -82,9 +85,9 @@ def take(
         for hit, text in zip(page, texts, strict=True):
             _count(sample, hit["_id"], hit["_source"], text)
         if tokenizer and sample.max_length:
-            for encoding in tokenizer.encode_batch([text.encode("utf-8", "replace").decode() for text in texts]):
-                sample.longest = max(sample.longest, len(encoding.ids))
-                sample.truncated += len(encoding.ids) > sample.max_length
+            for length in _lengths(tokenizer, texts, target):
+                sample.longest = max(sample.longest, length)
+                sample.truncated += length > sample.max_length
         on_progress("documents", sample.documents, total)
     return sample
 
@@ -100,12 +103,21 @@ def _hits(client: OpenSearch, target: Deployed, size: int | None) -> Iterator[di
     return found
 
 
+def _lengths(tokenizer: Tokenizer, texts: Sequence[str], target: Deployed) -> Iterator[int]:
+    """The most tokens of each text that are encoded at once."""
+    parts = [chunks.split(text, target.chunk) if target.chunk else [text] for text in texts]
+    encodings = iter(tokenizer.encode_batch([p.encode("utf-8", "replace").decode() for own in parts for p in own]))
+    for own in parts:
+        yield max((len(next(encodings).ids) for _ in own), default=0)
+
+
 def _count(sample: Sample, identifier: str, source: dict[str, Any], text: str) -> None:
     sample.documents += 1
-    vector, marked = source.get(VECTOR_FIELD), source.get(TEXT_HASH_FIELD)
-    if vector:
+    vectors = [source.get(VECTOR_FIELD) or {}, *(chunk[CHUNK_VECTOR] for chunk in source.get(CHUNKS_FIELD, []))]
+    marked = source.get(TEXT_HASH_FIELD)
+    if any(vectors):
         sample.with_vector += 1
-        sample.frequencies.update(vector.keys())
+        sample.frequencies.update(set().union(*vectors))
     if marked:
         sample.with_hash += 1
         if marked != text_hash(text):

@@ -79,7 +79,7 @@ class _Wanted:
         strongest = max((score for _, score in scored), default=0.0) or 1.0
         self.all = [Match(t, score, 1 + min(3, int(4 * max(score, 0.0) / strongest)), False) for t, score in scored]
         self.seen: set[str] = set()
-        self._first = {_folded(m.token.lstrip("▁Ġ")): m for m in self.all if not m.token.startswith("##")}
+        self._first = {_folded(m.token.lstrip("▁Ġ ")): m for m in self.all if not m.token.startswith("##")}
         self._next = {_folded(m.token[2:]): m for m in self.all if m.token.startswith("##")}
         self._longest = max((len(letters) for letters in (*self._first, *self._next)), default=0)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from opensearch_lsr.cluster import preflight
+from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.evaluation.blocks import Blocks, blocks
 from opensearch_lsr.evaluation.context import Context, DenseModel
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DENSE_FIELD = "dense_vector"
-PLUGIN = "opensearch-knn"
 SPACES = {"cosine": "cosinesimil", "dot": "innerproduct"}  # sentence-transformers' names → the plugin's
 HNSW = {"m": 16, "ef_construction": 100}
 
@@ -73,8 +74,7 @@ class Dense(System):
     def missing(self) -> str | None:
         if self.context.dense is None:
             return "no dense model was given for it"
-        rows = self.client.cat.plugins(format="json", h="component")
-        return None if any(row["component"] == PLUGIN for row in rows) else f"plugin {PLUGIN} is missing"
+        return preflight.lacks(self.client, {Feature.DENSE})
 
     def encode(self, text: str) -> list[float]:
         vector: list[float] = _given(self.context).model.encode_query(text, show_progress_bar=False).tolist()

@@ -3,7 +3,8 @@
 What was seen on OpenSearch 3.6, and holds this file together:
 
 - Vectors and ``query_tokens`` are keyed by token id, as strings of whole numbers; words are refused. Ids are folded
-  modulo 32,768: a larger vocabulary has collisions, the larger weight wins.
+  modulo 32,768, and the larger weight of two wins; so where a vocabulary is larger, the tokens that occur in documents
+  are counted anew, from 0.
 - Weights are one byte: ``round(255 · min(w, ceiling) / ceiling)``. Weights above ``quantization_ceiling_ingest``
   (default 3) and ``quantization_ceiling_search`` (16) are clipped, so both are set to the largest weight there is;
   the smaller the ceiling, the finer the steps.
@@ -32,7 +33,7 @@ from typing import Any, ClassVar
 
 from opensearch_lsr.cluster import preflight
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD
-from opensearch_lsr.cluster.preflight import Needs
+from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation import relevance
 from opensearch_lsr.evaluation.context import Context
@@ -40,7 +41,6 @@ from opensearch_lsr.evaluation.storage import TEXT, EncoderName, Record, Storage
 from opensearch_lsr.evaluation.systems.system import DEEPEST, System
 from opensearch_lsr.query_encoder import QueryEncoder
 
-SINCE = (3, 3)
 BYTE = 255
 TOP_N, HEAP_FACTOR = 10, 1.0  # the plugin's defaults
 FOLD = 32_768  # ids are taken modulo this
@@ -58,7 +58,9 @@ class SeismicIndex(Storage):
         super().__init__(context)
         self.clipped_weights = 0
         if context.bundle is not None:
-            self.ids = context.bundle.tokenizer.get_vocab(with_added_tokens=True)
+            names = context.bundle.names
+            self.renumbered = len(names) > FOLD
+            self.ids = {name: place for place, name in enumerate(context.occurring if self.renumbered else names)}
 
     @property
     def ceilings(self) -> tuple[float, float]:
@@ -115,24 +117,21 @@ class Seismic(System):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        vocabulary = len(self._index.ids)
         return {
             **self._index.method["parameters"],
             "top_n": self.top_n,
             "heap_factor": self.heap_factor,
             "k": DEEPEST,
-            "folded_ids": max(0, vocabulary - FOLD),
+            "renumbered_ids": len(self._index.ids) if self._index.renumbered else 0,
         }
 
     def missing(self) -> str | None:
         bundle = self.context.bundle
         if bundle is None or bundle.config.query != "table":
             return "no encoder bundle with a table of query weights was given for it"
-        found = preflight.version(self.client)
-        if found < SINCE:
-            return f"OpenSearch {found[0]}.{found[1]} has no sparse_vector field: upgrade to 3.3 or later"
-        findings = preflight.check(self.client, Needs(models=False, analyzer=False, two_phase=False))
-        return ". ".join(map(str, findings)) or None
+        if (tokens := len(self._index.ids)) > FOLD:
+            return f"its documents have {tokens:,} different tokens, and SEISMIC tells {FOLD:,} apart"
+        return preflight.lacks(self.client, {Feature.QUERY_TOKENS, Feature.SPARSE_VECTOR})
 
     def prepare(self) -> None:
         bundle = self.context.bundle
@@ -141,7 +140,8 @@ class Seismic(System):
 
     def encode(self, text: str) -> dict[str, float]:
         ids = self._index.ids
-        return {str(ids[token]): weight for token, weight in self._encoder.encode(text).items()}
+        # a token that no document has adds nothing
+        return {str(ids[token]): weight for token, weight in self._encoder.encode(text).items() if token in ids}
 
     def query(self, encoded: dict[str, float], size: int) -> dict[str, Any]:
         if not encoded:

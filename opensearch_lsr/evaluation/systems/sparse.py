@@ -13,14 +13,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import preflight, search, status, templates, two_step, vector_fields
+from opensearch_lsr.cluster import names, preflight, search, status, templates, two_step, vector_fields
 from opensearch_lsr.cluster.deploy import deploy
 from opensearch_lsr.cluster.deployment import (
     Deployed,
     Deployment,
     deployed,
-    search_pipeline_name,
 )
+from opensearch_lsr.cluster.features import Needs
 from opensearch_lsr.cluster.presets import BALANCED, EXACT, FAST, PRESETS
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.data.documents import TITLED, text_of
@@ -111,6 +111,7 @@ class Tokens(System):
     place: ClassVar[type[SparseIndex]] = SparseIndex
     options: ClassVar[Options] = Options()
     deployment: ClassVar[dict[str, Any]] = {}  # what the shared deployment lacks; a deployment of its own has it
+    needs: ClassVar[Needs] = frozenset()  # beyond its deployment's
     side: ClassVar[str] = "table"  # what encodes the queries of its bundles
 
     def __init__(self, context: Context) -> None:
@@ -144,14 +145,14 @@ class Tokens(System):
             needs = self._wish().needs
         except InputError as error:
             return str(error)
-        return ". ".join(map(str, preflight.check(self.client, needs))) or None
+        return preflight.lacks(self.client, needs | self.needs)
 
     def prepare(self) -> None:
         if self.deployment:
             self._target = deploy(
                 self.client, self._index.bundle, alias=self._wish().alias, fields=TITLED, **self._options()
             )
-            self.search_pipeline = search_pipeline_name(self._target.index)
+            self.search_pipeline = names.search_pipeline(self._target.index)
         else:
             self._target = deployed(self.client, self.index)
         if self.side == "table" and not self.options.mode:

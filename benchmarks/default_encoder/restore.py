@@ -1,0 +1,92 @@
+"""The shipped bundle's weights as a checkpoint again, so that it can be exported otherwise or trained on.
+
+    LSR_START=../shared/checkpoints/minilm-l6-trial1 python benchmarks/default_encoder/restore.py -o FOLDER
+
+int8 weights are multiplied out to float32; they are what the bundle computes with, and the two must agree. The start's
+folder gives the configuration and the tokenizer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from opensearch_lsr.bundle import Bundle
+from opensearch_lsr.data.documents import read_titled
+from opensearch_lsr.document_encoder import DocumentEncoder
+from opensearch_lsr.training import checkpoint, model, recipe
+
+AVERAGE_LENGTH = 120.0  # of the prior: a constant in the graph, in run1.toml, and in the card
+SAMPLE = Path(model.__file__).parents[1] / "samples" / "handbook"
+CLOSE = 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", nargs="?", default="default")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    asked = parser.parse_args()
+    bundle = Bundle.open(asked.bundle)
+    encoder = model.build(
+        recipe.Model(
+            backbone=os.environ["LSR_START"],
+            max_length=bundle.config.max_length,
+            logs=2,
+            lexical_prior=recipe.Prior(average_length=AVERAGE_LENGTH),
+        )
+    )
+    transformer, *_, prior = checkpoint.document_modules(encoder)
+    values = multiplied_out(bundle.onnx)
+    prior.load_state_dict({name: values.pop(f"prior.{name}") for name in ("scale", "raw_k", "raw_b")})
+    missing, unexpected = transformer.model.load_state_dict(
+        {name.removeprefix("model."): value for name, value in values.items() if name.startswith("model.")},
+        strict=False,
+    )
+    tied = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
+    if unexpected or set(missing) - tied:
+        sys.exit(f"error: the start is of another shape: {[*unexpected, *set(missing) - tied]}")
+    transformer.model.tie_weights()
+    encoder.eval()
+    texts = [f"{title} {text}" for _, title, text in read_titled(SAMPLE)]
+    difference = furthest(
+        encoder.encode_document(texts, convert_to_sparse_tensor=False), DocumentEncoder(bundle), texts
+    )
+    if difference > CLOSE:
+        sys.exit(f"error: differs from the bundle by {difference:.2g}")
+    checkpoint.save(encoder, asked.output)
+    print(f"{asked.output}: weights of {len(texts)} documents differ from the bundle's by {difference:.1e} at most")
+
+
+def multiplied_out(file: Path) -> dict[str, torch.Tensor]:
+    """Initializers by their names in torch, int8 ones times their scales."""
+    arrays = {one.name: numpy_helper.to_array(one) for one in onnx.load(file).graph.initializer}
+    found = {}
+    for name, array in arrays.items():
+        if name.endswith(".int8"):
+            bare = name.removesuffix(".int8")
+            found[bare] = torch.from_numpy(array.astype(np.float32) * arrays[f"{bare}.scale"])
+        elif not name.endswith(".scale") or name == "prior.scale":
+            found[name] = torch.from_numpy(array.copy())
+    return found
+
+
+def furthest(vectors: torch.Tensor, encoder: DocumentEncoder, texts: list[str]) -> float:
+    """The largest difference of a weight."""
+    vocabulary = encoder.bundle.tokenizer.get_vocab()
+    largest = 0.0
+    for dense, sparse in zip(vectors, encoder.encode(texts), strict=True):
+        for token, weight in sparse.items():
+            dense[vocabulary[token]] -= weight
+        largest = max(largest, float(dense.abs().max()))
+    return largest
+
+
+if __name__ == "__main__":
+    main()
