@@ -3,9 +3,9 @@
     python benchmarks/ablations/run.py
     python benchmarks/ablations/run.py --only idf ones --seeds 1
 
-A run's figures are benchmarks/results/ablations/runs/VARIANT/seed-N.json; those that are there are not made again. What
-it is made from lies in $LSR_WORK: one that was killed goes on from its last checkpoint, and a checkpoint that another
-run needs is trained again where it is gone. Names in --only are variants or sweeps; what they need is run, too.
+A run's figures are benchmarks/results/ablations/figures/VARIANT/seed-N.json; those that are there are not made again.
+What it is made from lies in $LSR_WORK: one that was killed goes on from its last checkpoint, and a checkpoint that
+another run needs is trained again where it is gone. Names in --only are variants or sweeps; what they need is run, too.
 report.py makes the tables.
 """
 
@@ -35,7 +35,7 @@ from opensearch_lsr.whole_file import locked, whole
 
 MINED_FROM = (3, 60)  # ranks, and how many are drawn: as in prepare.py
 MINED_PER_QUERY = 4
-RESULTS = Path(__file__).parents[1] / "results" / "ablations" / "runs"
+RESULTS = Path(__file__).parents[1] / "results" / "ablations" / "figures"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ import measure
 
 DENSE = {"knn_vector, 384 (MiniLM-L6)": 384, "knn_vector, 768 (BERT base)": 768}
 INDEX, FIELD = "csplade-bytes", "vector"
+NO_SOURCE = {"enabled": False, "recovery_source_enabled": False}  # nor a copy of it, kept for replicas
 
 
 def main() -> None:
@@ -91,7 +92,7 @@ def weigh(client: OpenSearch, mapping: dict[str, Any], vectors: Iterator[Any]) -
     client.indices.delete(index=INDEX, ignore=404)
     body = {
         "settings": {"index": {"number_of_shards": 1, "number_of_replicas": 0, "knn": mapping["type"] == "knn_vector"}},
-        "mappings": {"_source": {"enabled": False}, "properties": {FIELD: mapping}},
+        "mappings": {"_source": NO_SOURCE, "properties": {FIELD: mapping}},
     }
     client.indices.create(index=INDEX, body=body)
     try:

@@ -50,7 +50,7 @@ def main() -> None:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        work = replace(ablations.open_work(arguments.steps), results=arguments.output / "runs")
+        work = replace(ablations.open_work(arguments.steps), results=arguments.output / "figures")
         pretrain.pretrain(arguments.steps)
         write_data(work.root)
         asked = plan.read(HERE / "plan.toml")

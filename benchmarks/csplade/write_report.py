@@ -42,9 +42,9 @@ BYTES_NOTE = (
 def write(folder: Path) -> None:
     """Report on the results in a folder, in the same folder."""
     asked = plan.read(HERE / "plan.toml")
-    results = ablations.read(asked, run.Work(folder, folder, folder / "runs"))
+    results = ablations.read(asked, run.Work(folder, folder, folder / "figures"))
     if not results:
-        sys.exit(f"error: {folder}/runs: holds no finished run; start run.py")
+        sys.exit(f"error: {folder}/figures: holds no finished run; start run.py")
     curves = json.loads((folder / "curves.json").read_text(encoding="utf-8"))
     decoders, runs = curves["decoders"], curves["runs"]
     (folder / "curves.svg").write_text(draw(runs, decoders), encoding="utf-8")
@@ -164,7 +164,8 @@ def draw(runs: Mapping[str, Mapping[str, Any]], decoders: Mapping[str, Any]) -> 
     panels[1].set(title="adaptation", xlabel="step")
     for panel in panels:
         panel.grid(alpha=0.3)
-        panel.legend(fontsize="x-small")
+        if panel.lines:
+            panel.legend(fontsize="x-small")
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     pyplot.close(figure)

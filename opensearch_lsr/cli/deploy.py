@@ -136,12 +136,13 @@ def _example(plan: Any) -> dict[str, Any]:
 
 
 def _read_mapping(path: Path | None) -> dict[str, Any]:
+    from opensearch_lsr import strict_json
     from opensearch_lsr.errors import InputError
 
     if path is None:
         return {}
     try:
-        mapping = json.loads(path.read_text(encoding="utf-8"))
+        mapping = strict_json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -9,8 +9,6 @@ import click
 from opensearch_lsr.cli.options import Connection, cluster_options, json_option
 from opensearch_lsr.cli.output import CHECK_FAILED, emit_json, progress, table
 
-SECONDS = 5  # for which a cluster is asked again: what is wrong is wanted to be known
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--alias", help="The alias that applications search [default: look at the cluster only].")
@@ -44,9 +42,8 @@ def doctor(
       opensearch-lsr doctor --alias articles --all --repair --json
     """
     from opensearch_lsr.cluster.health.doctor import examine
-    from opensearch_lsr.cluster.transport import patience
 
-    with connection.client() as client, patience(client, SECONDS), progress() as report:
+    with connection.client() as client, progress() as report:
         checks = examine(
             client, alias, size=None if everything else size, repair=repair, bundle=bundle, on_progress=report
         )

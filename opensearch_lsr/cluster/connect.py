@@ -119,7 +119,7 @@ def readable_errors(url: str) -> Iterator[None]:
         raise ClusterError(f"{url}: no answer in time ({reason(error)})") from error
     except ConnectionError as error:
         if tried := _notes(error):
-            raise ClusterError(f"{url}: stopped answering{tried}; run it again when the cluster is up") from error
+            raise ClusterError(f"{url}: the cluster stopped answering{tried}; run it again when it is up") from error
         if url.startswith("http:") and "aborted" in reason(error):
             raise ClusterError(f"{url}: closes the connection; with TLS its URL begins with https://") from error
         raise ClusterError(

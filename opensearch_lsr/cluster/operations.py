@@ -67,7 +67,7 @@ def _perform(client: OpenSearch, batch: list[dict[str, Any]], only_alias: bool) 
                 yield done, outcome
             else:
                 refused.append(action)
-                reason = f"{outcome['status']} {reason_given}"
+                reason = f"{outcome['status']} {reason_given}".rstrip("; ")
         if len(refused) < len(batch):
             waiting = Waiting(patience_of(client))
         if refused and not waiting.again(f"{len(refused)} documents are refused: {reason}"):

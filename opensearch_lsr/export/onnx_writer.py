@@ -16,6 +16,7 @@ with needs_extra("export", "exporting a checkpoint"):
     import onnx
 
 LARGEST = 2_000_000_000  # bytes of weights in one file; the rest of 2**31 - 1 is for nodes and names
+MOVED = 16_384  # bytes of a tensor from which on it is moved; onnxruntime reads lengths and shapes in the graph alone
 
 
 def size(model: Any) -> int:
@@ -34,7 +35,7 @@ def write(model: Any, path: Path) -> None:
     path.unlink(missing_ok=True)
     data.unlink(missing_ok=True)
     if size(model) > LARGEST:
-        onnx.save(model, path, save_as_external_data=True, location=data.name)
+        onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=MOVED)
     else:
         onnx.save(model, path)
     onnx.checker.check_model(str(path))  # by its path: a large one cannot be checked in memory

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "handbook" / "corpus.jsonl"
 DOCUMENTS = 64
-BATCH = 8  # bounds the [batch, sequence, vocab] logits: 8 × 256 × 30,522 × 4 bytes = 250 MB
+BATCH = 8
+LOGITS = 8 * 256 * 30_522  # that torch holds at once, [batch, sequence, vocab]: 250 MB
 ACTIVE = 1e-3  # below it a weight may come and go with the order of additions
 TOLERANCE = 1e-4
 INVARIANCE = {"none": 1e-4, "fp16": 1e-4, "int8": 1e-3, "int4": 1e-3}
@@ -81,7 +82,7 @@ def against_origin(graph: Path, module: DocumentGraph, checkpoint: Checkpoint, t
     }
     if checkpoint.oracle is not None:
         expected = checkpoint.oracle.encode_document(
-            list(texts), batch_size=BATCH, show_progress_bar=False, convert_to_sparse_tensor=False
+            list(texts), batch_size=_rows(checkpoint), show_progress_bar=False, convert_to_sparse_tensor=False
         )
         # A foreign checkpoint may give [CLS] or [SEP] a weight; ours are 0 by contract.
         expected = expected.numpy() * module.keep.numpy()
@@ -149,9 +150,13 @@ def _torch(module: DocumentGraph, checkpoint: Checkpoint, texts: Sequence[str]) 
     with torch.no_grad():
         rows = [
             module(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
-            for ids, mask in _batches(checkpoint, texts, BATCH, 0)
+            for ids, mask in _batches(checkpoint, texts, _rows(checkpoint), 0)
         ]
     return np.concatenate(rows)
+
+
+def _rows(checkpoint: Checkpoint) -> int:
+    return min(BATCH, max(1, LOGITS // (checkpoint.max_length * checkpoint.vocab_size)))
 
 
 def _equal(got: NDArray[np.float32], expected: NDArray[np.float32], origin: str) -> float:

@@ -38,7 +38,9 @@ def test_every_command_has_a_summary_and_an_example(name: str) -> None:
     assert f"opensearch-lsr {name}" in command.help.partition("Example:")[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/reliability.md", "pipelines/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/reliability.md", "pipelines/README.md"]
+)
 def test_commands_in_the_pages_parse(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for line in re.findall(r"^(?:\$ )?opensearch-lsr (.+)$", text, re.MULTILINE):

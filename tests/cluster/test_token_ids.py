@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from opensearchpy import OpenSearch
+from opensearchpy.exceptions import TransportError
 from tiny_checkpoint import make_checkpoint
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processors, trainers
+from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from opensearch_lsr import DocumentEncoder, QueryEncoder
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cli.expand import expand
 from opensearch_lsr.cli.explain import explain as explain_command
-from opensearch_lsr.cluster import bulk
+from opensearch_lsr.cluster import bulk, models, register
 from opensearch_lsr.cluster.deploy import deploy
 from opensearch_lsr.cluster.deployment import Deployment, deployed
 from opensearch_lsr.cluster.explain import explain
@@ -43,7 +45,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, checkpoint_folder: Callable
     folder = make_checkpoint(tmp_path_factory.mktemp("byte-level") / "checkpoint", "mlm")
     size = json.loads((folder / "config.json").read_text())["vocab_size"]
     specials = ["<pad>", "<begin>", "<end>"]
-    tokenizer = Tokenizer(models.BPE())
+    tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -129,25 +131,48 @@ def test_it_is_not_for_the_clusters_words(bundle: Bundle) -> None:
 
 
 @pytest.mark.cluster
-def test_seismic_folds_large_ids(client: OpenSearch) -> None:
-    """Why the benchmark counts the tokens of a large vocabulary anew."""
+def test_seismic_has_no_room_for_large_ids(client: OpenSearch, url: str) -> None:
+    """Why the benchmark counts the tokens of a large vocabulary anew: an id is 16 bits with a sign."""
     method = {"name": "seismic", "parameters": {"approximate_threshold": 1}}
     vector = {"type": "sparse_vector", "method": method}
     settings = {"index": {"sparse": True, "number_of_shards": 1, "number_of_replicas": 0}}
     body = {"settings": settings, "mappings": {"properties": {"vector": vector}}}
-    client.indices.create(index="folded", body=body)
+    client.indices.create(index="large-ids", body=body)
     try:
-        for name, token in (("small", "5"), ("large", str(5 + 32_768)), ("other", "6")):
-            client.index(index="folded", id=name, body={"vector": {token: 1.0}})
-        client.indices.refresh(index="folded")
-        client.indices.forcemerge(index="folded", max_num_segments=1)
-        for tok in ("5","6","32773"):
-          for par in ({"top_n": 3, "k": 10, "heap_factor": 1.0}, None):
-            q={"query_tokens": {tok: 1.0}, **({"method_parameters": par} if par else {})}
-            h=client.search(index="folded", body={"query": {"neural_sparse": {"vector": q}}})["hits"]["hits"]
-            print("SEIS", tok, bool(par), [(x["_id"],x["_score"]) for x in h])
-        query = {"vector": {"query_tokens": {"5": 1.0}, "method_parameters": {"top_n": 3, "k": 10, "heap_factor": 1.0}}}
-        hits = client.search(index="folded", body={"query": {"neural_sparse": query}})["hits"]["hits"]
-        assert {hit["_id"] for hit in hits} == {"small", "large"}
+        client.index(index="large-ids", id="both", body={"vector": {"5": 0.5, str(5 + 32_768): 2.0}}, refresh=True)
+        once = OpenSearch(url, max_retries=0, retry_on_status=())
+        for token, why in ((5, "Index -32763 out of bounds"), (5 + 32_768, "-32762")):
+            parameters = {"top_n": 3, "k": 10, "heap_factor": 1.0}
+            query = {"vector": {"query_tokens": {str(token): 1.0}, "method_parameters": parameters}}
+            with pytest.raises(TransportError) as failure:
+                once.search(index="large-ids", body={"query": {"neural_sparse": query}})
+            assert why in str(failure.value.info)
     finally:
-        client.indices.delete(index="folded")
+        client.indices.delete(index="large-ids")
+
+
+@pytest.mark.cluster
+def test_the_cluster_encodes_ids_into_a_sparse_vector(client: OpenSearch, bundle: Bundle) -> None:
+    """Which asks the model for ids by itself (3.2+); ``rank_features`` would get words."""
+    name = "lsr-test-byte-level"
+    with register.pack({"model.onnx": bundle.onnx, "tokenizer.json": bundle.path / "tokenizer.json"}) as archive:
+        register.register(client, name, "1.0.0", "SPARSE_ENCODING", archive, lambda done, total: None)
+    (model,) = models.find(client, name)
+    try:
+        models.deploy(client, model)
+        encoding = {"model_id": model.model_id, "field_map": {"text": "vector"}}
+        client.ingest.put_pipeline(id=name, body={"processors": [{"sparse_encoding": encoding}]})
+        vector = {"type": "sparse_vector", "method": {"name": "seismic", "parameters": {"approximate_threshold": 100}}}
+        settings = {"index": {"sparse": True, "number_of_shards": 1, "default_pipeline": name}}
+        client.indices.create(index=name, body={"settings": settings, "mappings": {"properties": {"vector": vector}}})
+        for document in ("euro", "cafe", "snow"):
+            client.index(index=name, id=document, body={"text": TEXTS[document]}, refresh=True)
+        encoded = DocumentEncoder(bundle).encode([TEXTS["euro"]])[0]
+        assert client.get(index=name, id="euro")["_source"]["vector"] == pytest.approx(encoded, abs=1e-3)
+        tokens = QueryEncoder.from_pretrained(str(bundle.path)).encode("€")
+        query = {"neural_sparse": {"vector": {"query_tokens": tokens}}}
+        assert client.search(index=name, body={"query": query})["hits"]["hits"][0]["_id"] == "euro"
+    finally:
+        client.indices.delete(index=name, ignore=404)
+        client.ingest.delete_pipeline(id=name, ignore=404)
+        models.remove(client, model)

@@ -15,7 +15,7 @@ from opensearch_lsr.evaluation.systems.seismic import Seismic, SeismicIndex
 
 @pytest.fixture
 def context(tiny: Bundle, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(seismic, "FOLD", 300)  # of 311 tokens
+    monkeypatch.setattr(seismic, "IDS", 300)  # of 311 tokens
     return sample_context(None, "run", tiny, tmp_path, occurring=["water", "tap", "dog"])  # no cluster is asked
 
 
@@ -33,5 +33,5 @@ def test_tokens_that_occur_are_numbered(context: Any, tiny: Bundle) -> None:
 
 
 def test_too_many_of_them_are_refused(context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seismic, "FOLD", 2)
+    monkeypatch.setattr(seismic, "IDS", 2)
     assert Seismic(context).missing() == "its documents have 3 different tokens, and SEISMIC tells 2 apart"

@@ -127,7 +127,7 @@ def test_damaged_checkpoints(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"quantize": "int4"}, "quantize 'int4'; it is one of none, int8"),
+        ({"quantize": "int2"}, "quantize 'int2'; it is one of none, fp16, int8"),
         ({"activation": "relu"}, "was trained with activation log1p_relu, not relu"),
         ({"name": "My Model"}, "name 'My Model': lower-case letters, digits and '-'"),
         ({"max_length": 4096}, "max length 4096; this model takes 8 to 128 tokens"),

@@ -13,7 +13,7 @@ from fault import Outcome, World, alias_of_its_own, ended, fault, served
 def index_killed(world: World) -> Outcome:
     documents = texts(400, world.random.randrange(1000))
     with served(world) as alias:
-        options = ["--encode", "client", "--bundle", str(world.bundle.path), "--rejects", "/dev/null"]
+        options = ["--encode", "client", "--bundle", str(world.bundle.path)]
         began = time.monotonic()
         first = Load(world.url, alias, documents, *options, seconds=0, script=_killed(world, 40)).end()
         again = lambda: Load(world.url, alias, documents, *options, seconds=0).end()  # noqa: E731

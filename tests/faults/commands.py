@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from content import Texts
@@ -32,9 +33,11 @@ class Command:
 
     def __init__(self, url: str, *arguments: str, script: tuple[str, ...] = ()) -> None:
         own = [str(script[0]), *script[1:]] if script else ["-m", "opensearch_lsr.cli"]
+        self._folder = TemporaryDirectory()  # for the rejects file
         self._process = subprocess.Popen(
             [sys.executable, *own, *arguments],
             env={**os.environ, "OPENSEARCH_URL": url},
+            cwd=self._folder.name,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -54,6 +57,7 @@ class Command:
         """Wait until it has ended."""
         printed, self.said = self._process.communicate(timeout=TIMEOUT)
         self.code = self._process.returncode
+        self._folder.cleanup()
         if self.code not in (0, 1, 3, -9):
             raise AssertionError(f"exit code {self.code}: {printed}{self.said}")
         if "Traceback" in self.said:

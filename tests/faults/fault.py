@@ -126,7 +126,7 @@ def served(world: World, encode: str = "client", documents: Texts | None = None)
 
 def loading(world: World, url: str, alias: str, encode: str, documents: Texts, **more: Any) -> Load:
     """The load under way."""
-    options = ["--encode", encode, "--bundle", str(world.bundle.path), "--rejects", "/dev/null"]
+    options = ["--encode", encode, "--bundle", str(world.bundle.path)]
     return Load(url, alias, documents, *options, **more)
 
 

@@ -34,7 +34,7 @@ def encoding_node_killed(world: World) -> Outcome:
 def node_away(world: World) -> Outcome:
     documents = texts(2000, world.random.randrange(1000))
     with served(world) as alias:
-        arguments = ["--encode", "client", "--bundle", str(world.bundle.path), "--rejects", "/dev/null"]
+        arguments = ["--encode", "client", "--bundle", str(world.bundle.path)]
         url = world.url
         load = Load(url, alias, documents, *arguments, script=(str(HERE / "patient.py"), "4", "300"))
         load.await_share(world.random.uniform(0.2, 0.6))

@@ -108,7 +108,7 @@ def test_when_it_does_not_help_the_line_says_how_often_it_was_tried(behind: Behi
     with patience(through, 1), pytest.raises(ClusterError, match=line), readable_errors("URL"):
         through.cluster.health()
     through, _ = behind(Trouble("cut"), 999)
-    line = r"^http://one: stopped answering \(asked \d+ times in 1 s\); run it again when the cluster is up$"
+    line = r"^http://one: the cluster stopped answering \(asked \d+ times in 1 s\); run it again when it is up$"
     with patience(through, 1), pytest.raises(ClusterError, match=line), readable_errors("http://one"):
         through.cluster.health()
 

@@ -14,9 +14,11 @@ from opensearch_lsr.cluster.features import Feature, Needs, needed_by
 from opensearch_lsr.cluster.health import agreement, documents, models, nodes, postings, sample, tokens
 from opensearch_lsr.cluster.health.check import Check, unknown
 from opensearch_lsr.cluster.preflight import Finding
+from opensearch_lsr.cluster.transport import patience
 
 Look = Callable[[], Iterator[Check]]
 SAMPLE = 1000  # documents
+ASKED_AGAIN = 5.0  # seconds; what is wrong is to be known now
 
 
 def examine(
@@ -44,6 +46,18 @@ def examine(
     Raises:
         DeploymentError: when the alias is not this package's, or the bundle is another one than was deployed.
     """
+    with patience(client, ASKED_AGAIN):
+        return _examine(client, alias, size, repair, bundle, on_progress)
+
+
+def _examine(
+    client: OpenSearch,
+    alias: str | None,
+    size: int | None,
+    repair: bool,
+    bundle: str | None,
+    on_progress: Callable[[str, int, int], None],
+) -> list[Check]:
     target = deployed(client, alias) if alias else None
     tokenizer = bulk.fitting_bundle(target, bundle).tokenizer if target and bundle else None
     needs = _needs(client, target)

@@ -2,9 +2,9 @@
 
 What was seen on OpenSearch 3.6, and holds this file together:
 
-- Vectors and ``query_tokens`` are keyed by token id, as strings of whole numbers; words are refused. Ids are folded
-  modulo 32,768, and the larger weight of two wins; so where a vocabulary is larger, the tokens that occur in documents
-  are counted anew, from 0.
+- Vectors and ``query_tokens`` are keyed by token id, as strings of whole numbers; words are refused. Ids have
+  16 bits, one of them a sign: a search that meets a larger one than 32,767, in its query or in a document, fails. So
+  where a vocabulary is larger, the tokens that occur in documents are counted anew.
 - Weights are one byte: ``round(255 · min(w, ceiling) / ceiling)``. Weights above ``quantization_ceiling_ingest``
   (default 3) and ``quantization_ceiling_search`` (16) are clipped, so both are set to the largest weight there is;
   the smaller the ceiling, the finer the steps.
@@ -43,7 +43,7 @@ from opensearch_lsr.query_encoder import QueryEncoder
 
 BYTE = 255
 TOP_N, HEAP_FACTOR = 10, 1.0  # the plugin's defaults
-FOLD = 32_768  # ids are taken modulo this
+IDS = 32_768  # ids below it are told apart
 PROOF_QUERIES = 30
 OFF = 0.02  # how far from a whole number a score may be, float32 rounding aside
 
@@ -59,7 +59,7 @@ class SeismicIndex(Storage):
         self.clipped_weights = 0
         if context.bundle is not None:
             names = context.bundle.names
-            self.renumbered = len(names) > FOLD
+            self.renumbered = len(names) > IDS
             self.ids = {name: place for place, name in enumerate(context.occurring if self.renumbered else names)}
 
     @property
@@ -129,8 +129,8 @@ class Seismic(System):
         bundle = self.context.bundle
         if bundle is None or bundle.config.query != "table":
             return "no encoder bundle with a table of query weights was given for it"
-        if (tokens := len(self._index.ids)) > FOLD:
-            return f"its documents have {tokens:,} different tokens, and SEISMIC tells {FOLD:,} apart"
+        if (tokens := len(self._index.ids)) > IDS:
+            return f"its documents have {tokens:,} different tokens, and SEISMIC tells {IDS:,} apart"
         return preflight.lacks(self.client, {Feature.QUERY_TOKENS, Feature.SPARSE_VECTOR})
 
     def prepare(self) -> None:
