@@ -127,4 +127,4 @@ def _count(number: int) -> str:
 
 
 def _named(identifiers: Sequence[str]) -> str:
-    return ", ".join(identifiers[:_NAMED]) + (", …" if len(identifiers) > _NAMED else "")
+    return ", ".join(sorted(identifiers)[:_NAMED]) + (", …" if len(identifiers) > _NAMED else "")
