@@ -69,7 +69,13 @@ class PatientTransport(Transport):
 
     def __init__(self, *arguments: Any, patience: float = PATIENCE, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "max_retries": 0})  # it knows no waits, and sends everything again
-        self.patience, self._answers = patience, False
+        self._patience, self._answers = patience, False
+        self.limits: list[float] = []  # of those who wait less at the moment, in whatever order they end
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a request is sent again at the moment."""
+        return min([self._patience, *self.limits])
 
     def perform_request(
         self, method: str, url: str, params: Mapping[str, Any] | None = None, *arguments: Any, **options: Any
@@ -98,14 +104,16 @@ class PatientTransport(Transport):
 
 @contextmanager
 def patience(client: OpenSearch, seconds: float) -> Iterator[None]:
-    """Send requests again for this long only; 0 for who measures, or wants to know what is wrong now."""
-    transport: Any = client.transport
-    before = patience_of(client)
-    transport.patience = seconds
+    """Send requests again for no longer than that; 0 for who measures, or wants to know what is wrong now.
+
+    It holds for all threads that use the client, the shortest of several at once.
+    """
+    limits: list[float] = getattr(client.transport, "limits", [])
+    limits.append(seconds)
     try:
         yield
     finally:
-        transport.patience = before
+        limits.remove(seconds)
 
 
 def patience_of(client: OpenSearch) -> float:

@@ -131,3 +131,14 @@ def test_a_cluster_that_never_answered_cannot_be_reached(url: str) -> None:
             through.info()
     with pytest.raises(ClusterError, match="cannot be reached; is it up?"), readable_errors(proxy.url):
         through.info()
+
+
+def test_those_who_wait_less_may_end_in_any_order(url: str) -> None:
+    client = connect(url)
+    second = patience(client, 60)
+    with patience(client, 5):
+        second.__enter__()
+        assert patience_of(client) == 5
+    assert patience_of(client) == 60
+    second.__exit__(None, None, None)
+    assert patience_of(client) == PATIENCE

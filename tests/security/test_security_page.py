@@ -12,7 +12,7 @@ PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 def test_what_the_page_names_is_there() -> None:
     named = set(re.findall(r"`((?:tests|\.ci)/[\w./-]+)`", PAGE)) | set(re.findall(r"\]\((\w[\w./-]+)\)", PAGE))
     assert len(named) > 12
-    assert not [name for name in named if not (ROOT / name).is_file()]
+    assert not [name for name in named if not (ROOT / name).exists()]
 
 
 def test_every_role_and_every_test_is_on_the_page() -> None:
