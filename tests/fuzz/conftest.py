@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fuzzing import TALLIES
+from fuzzing import LONG, TALLIES
 from hypothesis import settings
 
-settings.register_profile("long", max_examples=4500, deadline=None)
+settings.register_profile("long", max_examples=LONG, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
