@@ -58,7 +58,7 @@ def model_steps(
 
     def deploy_pending() -> str | None:
         model = models.usable(client, name)
-        return None if model and model.state == "DEPLOYED" else "deploy"
+        return None if model and models.is_whole(model, models.placement(client, model)) else "deploy"
 
     def deploy() -> None:
         models.deploy(client, _present(client, name))

@@ -114,6 +114,11 @@ def placement(client: OpenSearch, model: Model) -> Placement:
     return Placement(frozenset(record.get("planning_worker_nodes", ())), frozenset(running))
 
 
+def is_whole(model: Model, placed: Placement) -> bool:
+    """Whether a model runs on every node that should run it."""
+    return model.state == "DEPLOYED" and bool(placed.running) and not placed.missing
+
+
 def last_deploy_error(client: OpenSearch, model: Model) -> str | None:
     """ML Commons' reason when the last deployment of a model failed."""
     _refresh(client, ".plugins-ml-task")

@@ -41,7 +41,7 @@ def on_the_nodes(client: OpenSearch, target: Deployed, repair: bool) -> Iterator
 
 def _deployed(client: OpenSearch, target: Deployed, model: models.Model, repair: bool) -> Check:
     placed, error, repaired = models.placement(client, model), None, False
-    if repair and not _is_whole(model, placed):
+    if repair and not models.is_whole(model, placed):
         error = _repair(client, model)
         repaired = error is None
         model = models.usable(client, model.name) or model
@@ -50,7 +50,7 @@ def _deployed(client: OpenSearch, target: Deployed, model: models.Model, repair:
     running, missing = (sorted(names.get(node, node) for node in ids) for ids in (placed.running, placed.missing))
     seen = f"{model.state}, runs on {', '.join(running) or 'no node'}"
     numbers = {"state": model.state, "running_on": running, "missing_on": missing, "repaired": repaired}
-    if _is_whole(model, placed):
+    if models.is_whole(model, placed):
         return Check(f"model {model.name}", f"{seen}; deployed just now" if repaired else seen, (), numbers)
     error = error or models.last_deploy_error(client, model)
     problem = f"model {model.name} is {seen}"
@@ -59,10 +59,6 @@ def _deployed(client: OpenSearch, target: Deployed, model: models.Model, repair:
     tried = f"{ATTEMPTS} attempts failed; mend the reason first, then: " if repair else ""
     remedy = f"{tried}opensearch-lsr doctor --alias {target.alias} --repair"
     return Check(f"model {model.name}", seen, [Finding(problem, remedy)], numbers)
-
-
-def _is_whole(model: models.Model, placed: models.Placement) -> bool:
-    return model.state == "DEPLOYED" and bool(placed.running) and not placed.missing
 
 
 def _repair(client: OpenSearch, model: models.Model) -> str | None:
