@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -14,7 +15,8 @@ from opensearch_lsr.errors import ClusterError
 AT_ONCE = 512  # operations a request
 AT_ONCE_BYTES = 8 * 1024 * 1024  # hosted clusters refuse requests above 10 MiB
 TIMEOUT = 300.0  # seconds; ML Commons never answers what it was encoding when its model was undeployed
-NOT_READY = "Model not ready"  # ML Commons' 400 for a model that is on no node: after a restart, say
+# ML Commons' 400 for a model that is on no node, or whose record cannot be read yet: after a restart, say
+NOT_READY = re.compile(r"Model not ready|CurrentState\[RECOVERING\]")
 Outcome = tuple[bool, dict[str, Any]]  # whether it was done, and what the cluster says of it
 
 
@@ -63,7 +65,7 @@ def _perform(client: OpenSearch, batch: list[dict[str, Any]], only_alias: bool) 
         for action, (done, item) in zip(batch, found, strict=True):
             outcome = next(iter(item.values()))
             reason_given = why(outcome.get("error", {}))
-            if done or not (passes(outcome["status"]) or NOT_READY in reason_given):
+            if done or not (passes(outcome["status"]) or NOT_READY.search(reason_given)):
                 yield done, outcome
             else:
                 refused.append(action)
