@@ -28,6 +28,7 @@ from opensearch_lsr.errors import BundleError
 from opensearch_lsr.given_path import given_path
 from opensearch_lsr.onnx_file import data_file
 from opensearch_lsr.stranger_files import bounded, inside
+from opensearch_lsr.tokenizer_file import load_tokenizer, read_text, special_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -37,7 +38,6 @@ DEFAULT = Path(__file__).parent / "default_encoder"
 ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
 ONNX_DATA = "onnx/model.onnx.data"
 _HUB_FILES = [ONNX, ONNX_DATA, TOKENIZER, TABLE, CONFIG, CARD]
-_PROBE = f"water \u6c34\u2603\ue000 e\u0301 {'a' * 200}"
 _FINGERPRINT, _NAME = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 
 
@@ -163,7 +163,7 @@ class Bundle:
         Raises:
             BundleError: when a file changed since the export.
         """
-        tokenizer = _text(self.path / TOKENIZER)
+        tokenizer = read_text(self.path / TOKENIZER)
         if document_fingerprint(self.onnx, tokenizer) != self.config.document_fingerprint:
             raise BundleError(
                 f"{self.path}: {ONNX}, its data or {TOKENIZER} is not what was exported (fingerprint differs); "
@@ -206,25 +206,6 @@ def _from_hub(name: str, files: list[str]) -> Path:
         raise BundleError(f"{name}: no such folder, and the Hub did not give it ({type(error).__name__})") from error
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a ``tokenizer.json``.
-
-    Raises:
-        BundleError: when the file is missing or damaged.
-    """
-
-    if not path.is_file():
-        raise BundleError(f"{path}: not found")
-    return parse_tokenizer(_text(path), str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        return bounded(path, 100, BundleError).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{path}: not a tokenizer ({error.reason} at byte {error.start})") from error
-
-
 def open_tokenizer(source: str) -> Tokenizer:
     """The tokenizer of a bundle or checkpoint folder, a ``tokenizer.json``, a Hub repository, or ``"default"``.
 
@@ -243,29 +224,6 @@ def open_tokenizer(source: str) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def parse_tokenizer(text: str, source: str) -> Tokenizer:
-    """Read a tokenizer from its JSON; ``source`` is named when it is damaged.
-
-    Raises:
-        BundleError: when the text is no tokenizer.
-    """
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_str(text)
-        tokenizer.encode(_PROBE)  # else the first query shows that it has no token for what it does not know
-        return tokenizer
-    except BaseException as error:  # tokenizers raises bare Exception; a panic of its Rust is not even that
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        raise BundleError(f"{source}: not a tokenizer ({error})") from error
-
-
-def special_tokens(tokenizer: Tokenizer) -> list[str]:
-    """The tokens marked special, such as [CLS]: they weigh 0 on both sides."""
-    return [added.content for added in tokenizer.get_added_tokens_decoder().values() if added.special]
 
 
 def _read_config(path: Path) -> Config:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opensearch_lsr import token_form
-from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, special_tokens
+from opensearch_lsr.bundle import TOKENIZER, Bundle
 from opensearch_lsr.errors import BundleError, needs_extra
 from opensearch_lsr.onnx_file import data_file, external_files
 from opensearch_lsr.sparse_vector import SparseVector
+from opensearch_lsr.tokenizer_file import load_tokenizer, special_tokens
 
 if TYPE_CHECKING:
     import numpy as np

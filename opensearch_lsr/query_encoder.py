@@ -17,9 +17,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr import query_table, token_form
-from opensearch_lsr.bundle import TOKENIZER, Bundle, load_tokenizer, parse_tokenizer
+from opensearch_lsr.bundle import TOKENIZER, Bundle
 from opensearch_lsr.errors import BundleError, DeploymentError
 from opensearch_lsr.sparse_vector import Prune, SparseVector, strongest
+from opensearch_lsr.tokenizer_file import load_tokenizer, parse_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -79,7 +79,8 @@ def test_the_digest_ignores_zeros_and_order() -> None:
 
 
 def test_the_shipped_table_is_the_msmarco_table_without_specials() -> None:
-    from opensearch_lsr.bundle import Bundle, special_tokens
+    from opensearch_lsr.bundle import Bundle
+    from opensearch_lsr.tokenizer_file import special_tokens
 
     published = Path(__file__).parents[2] / "shared" / "collections" / "msmarco-idf.bert-uncased.json"
     if not published.is_file():

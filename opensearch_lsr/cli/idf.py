@@ -63,9 +63,10 @@ def idf(
       opensearch-lsr idf corpus.jsonl -o idf.json
       opensearch-lsr idf corpus.jsonl -o idf.json --tokenizer my-checkpoint --smooth-with my-checkpoint
     """
-    from opensearch_lsr.bundle import open_tokenizer, special_tokens
+    from opensearch_lsr.bundle import open_tokenizer
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
+    from opensearch_lsr.tokenizer_file import special_tokens
     from opensearch_lsr.whole_file import whole
 
     if not output.resolve().parent.is_dir():

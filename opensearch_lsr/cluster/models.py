@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from opensearchpy import OpenSearch
 from opensearchpy.exceptions import AuthorizationException, NotFoundError, OpenSearchWarning, TransportError
 
+from opensearch_lsr.cluster import tasks
 from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.errors import ClusterError, DeploymentError
 
 GROUP = "opensearch-lsr"
 USABLE = ("REGISTERED", "DEPLOYING", "DEPLOYED", "PARTIALLY_DEPLOYED", "DEPLOY_FAILED", "UNDEPLOYED")
 SETTLED_WITHIN = 10.0  # seconds after a deployment's task
-_SUSPICIOUS_AFTER = 5.0  # seconds
 _MODELS_INDEX = ".plugins-ml-model"
 _REFRESHED_WITHIN = 1.5  # seconds, by the cluster itself
 
@@ -83,7 +81,7 @@ def deploy(client: OpenSearch, model: Model, timeout: float = 300) -> None:
         if model.state == "DEPLOY_FAILED":  # ML Commons does not heal it
             client.plugins.ml.undeploy_model(model_id=model.model_id)
         task_id = client.plugins.ml.deploy_model(model_id=model.model_id).get("task_id")
-        done = not task_id or wait_for_task(client, task_id, f"deploying model {model.name}", deadline)
+        done = not task_id or tasks.wait(client, task_id, f"deploying model {model.name}", deadline)
         model = next((one for one in find(client, model.name) if one.model_id == model.model_id), model)
     deadline = time.monotonic() + SETTLED_WITHIN
     while time.monotonic() < deadline and any(one.state == "DEPLOYING" for one in find(client, model.name)):
@@ -128,40 +126,7 @@ def last_deploy_error(client: OpenSearch, model: Model) -> str | None:
         found = client.transport.perform_request("POST", "/_plugins/_ml/tasks/_search", body=query)["hits"]["hits"]
     except NotFoundError:  # no task was ever run
         return None
-    return _task_error(found[0]["_source"]) if found and found[0]["_source"].get("error") else None
-
-
-def wait_for_task(client: OpenSearch, task_id: str, doing: str, deadline: float) -> bool:
-    """Poll an ML Commons task until it ends, or ``time.monotonic()`` is the deadline.
-
-    Returns:
-        Whether it was completed; False when a node was restarted and has forgotten it: nobody ends it then.
-
-    Raises:
-        ClusterError: with the task's own error when it failed, or when time ran out.
-    """
-    suspicious = time.monotonic() + _SUSPICIOUS_AFTER
-    while time.monotonic() < deadline:
-        task: dict[str, Any] = client.plugins.ml.get_task(task_id=task_id)
-        if task["state"] == "COMPLETED":
-            return True
-        if task["state"] not in ("CREATED", "RUNNING"):
-            raise ClusterError(f"{doing}: {task['state']}: {_task_error(task)}")
-        if time.monotonic() > suspicious:
-            if _is_forgotten(client, task):
-                return False
-            suspicious = time.monotonic() + _SUSPICIOUS_AFTER
-        time.sleep(0.3)
-    raise ClusterError(f"{doing}: not done in time (task {task_id}); look at the node's log, then run it again")
-
-
-def _is_forgotten(client: OpenSearch, task: Mapping[str, Any]) -> bool:
-    """Whether one of a task's nodes is gone, or was started after it."""
-    workers = task.get("worker_node") or []
-    nodes = client.nodes.info(node_id=workers, metric="jvm")["nodes"] if workers else {}
-    return any(
-        node not in nodes or nodes[node]["jvm"]["start_time_in_millis"] > task["create_time"] for node in workers
-    )
+    return tasks.error(found[0]["_source"]) if found and found[0]["_source"].get("error") else None
 
 
 def predict(client: OpenSearch, model_id: str, function: str, texts: list[str]) -> list[dict[str, float]]:
@@ -256,10 +221,3 @@ def _refresh(client: OpenSearch, index: str = _MODELS_INDEX) -> bool:
         warnings.simplefilter("ignore", OpenSearchWarning)  # a system index, and refreshing it is all we do
         answer = client.indices.refresh(index=index, ignore=[403, 404])
         return bool(answer.get("status") != 403)
-
-
-def _task_error(task: Mapping[str, Any]) -> str:
-    error = task.get("error", "no reason given")
-    with suppress(ValueError, AttributeError, TypeError):  # usually a JSON object in a string, node → reason
-        error = "; ".join(f"node {node}: {text}" for node, text in json.loads(error).items())
-    return " ".join(str(error).split())[:400]

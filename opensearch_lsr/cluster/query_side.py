@@ -13,11 +13,12 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConflictError, RequestError
 
 from opensearch_lsr import token_weights
-from opensearch_lsr.bundle import Bundle, parse_tokenizer, query_fingerprint
+from opensearch_lsr.bundle import Bundle, query_fingerprint
 from opensearch_lsr.cluster import templates
 from opensearch_lsr.errors import BundleError
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, pack_tokenizer, unpack, unpack_tokenizer
 from opensearch_lsr.token_weights import MAX_WEIGHT
+from opensearch_lsr.tokenizer_file import parse_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

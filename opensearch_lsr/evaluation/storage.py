@@ -7,16 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 from opensearchpy.exceptions import ConnectionError, TransportError
 
+from opensearch_lsr.cluster import operations
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.errors import ClusterError
 from opensearch_lsr.evaluation.asking import address, without_retries
 from opensearch_lsr.evaluation.context import Context
 
-BATCH, BATCH_BYTES = 500, 8 * 1024 * 1024  # hosted clusters refuse requests above 10 MiB
-RETRIES = 8  # on 429, with doubling waits
 MERGE_ASKED, MERGE_POLL = 60, 2  # seconds: for the request, and between looks at whether it is done
 GATEWAY_TIMEOUT = 504
 TEXT = {"title": {"type": "text", "analyzer": "english"}, "text": {"type": "text", "analyzer": "english"}}
@@ -132,25 +131,12 @@ def _load(storage: Storage, records: Iterable[Record], on_progress: Progress) ->
             yield {"_index": storage.index, "_id": record.id, "_source": storage.source(record)}
 
     done = 0
-    outcomes = helpers.streaming_bulk(
-        storage.client,
-        actions(),
-        chunk_size=BATCH,
-        max_chunk_bytes=BATCH_BYTES,
-        max_retries=RETRIES,
-        initial_backoff=1,
-        max_backoff=30,
-        raise_on_error=False,
-        request_timeout=600,
-    )
-    for ok, item in outcomes:
+    for ok, outcome in operations.perform(storage.client, actions()):
         if not ok:
-            outcome = next(iter(item.values()))
-            error = outcome.get("error", {})
-            why = error.get("reason") if isinstance(error, dict) else error
-            raise ClusterError(f"{storage.index}: document {outcome.get('_id')!r} was refused: {str(why)[:300]}")
+            reason = operations.why(outcome.get("error"))
+            raise ClusterError(f"{storage.index}: document {outcome.get('_id')!r} was refused: {reason}")
         done += 1
-        if done % BATCH == 0:
+        if done % operations.AT_ONCE == 0:
             on_progress(done)
     on_progress(done)
     return done

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensearch_lsr import token_weights
-from opensearch_lsr.bundle import parse_tokenizer, special_tokens
 from opensearch_lsr.errors import CheckpointError
 from opensearch_lsr.export import layouts, vocabulary
 from opensearch_lsr.export.causal import CausalDocuments
+from opensearch_lsr.tokenizer_file import parse_tokenizer, special_tokens
 from opensearch_lsr.training import checkpoint
 
 if TYPE_CHECKING:

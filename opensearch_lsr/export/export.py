@@ -24,12 +24,12 @@ from opensearch_lsr.bundle import (
     Config,
     document_fingerprint,
     query_fingerprint,
-    special_tokens,
 )
 from opensearch_lsr.errors import CheckpointError
 from opensearch_lsr.export import assembly, card, graph, onnx_writer, parity
 from opensearch_lsr.export.checkpoint import Checkpoint
 from opensearch_lsr.given_path import given_path
+from opensearch_lsr.tokenizer_file import special_tokens
 
 QUANTIZATIONS = tuple(assembly.PRECISIONS)
 

@@ -13,10 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from opensearch_lsr import token_weights
-from opensearch_lsr.bundle import DEFAULT, Bundle, load_tokenizer, special_tokens
+from opensearch_lsr.bundle import DEFAULT, Bundle
 from opensearch_lsr.cli.idf import idf
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.errors import BundleError, InputError
+from opensearch_lsr.tokenizer_file import load_tokenizer, special_tokens
 
 CORPUS = [
     {"_id": "1", "title": "Dog", "text": "the dog and the cat"},

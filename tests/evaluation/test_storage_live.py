@@ -12,7 +12,7 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster import models, query_side
+from opensearch_lsr.cluster import models, operations, query_side
 from opensearch_lsr.cluster.connect import connect
 from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.plan import Plan
@@ -68,7 +68,7 @@ def test_an_index_is_built_anew_and_weighed(context: Context, tiny: Bundle, cach
 
 
 def test_a_merge_outlives_its_request(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "BATCH", 20)  # more segments to merge
+    monkeypatch.setattr(operations, "AT_ONCE", 20)  # more segments to merge
     monkeypatch.setattr(storage, "MERGE_ASKED", 0.001)
     monkeypatch.setattr(storage, "MERGE_POLL", 0.5)
     text = EnglishText(context)

@@ -13,7 +13,7 @@ import small_bundle
 from click.testing import CliRunner
 
 from opensearch_lsr import settings_file, token_weights
-from opensearch_lsr.bundle import Bundle, load_tokenizer
+from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cli.index import _Rejects
 from opensearch_lsr.cli.main import cli
 from opensearch_lsr.data import beir, documents
@@ -22,6 +22,7 @@ from opensearch_lsr.errors import BundleError, InputError
 from opensearch_lsr.evaluation import suite
 from opensearch_lsr.given_path import given_path
 from opensearch_lsr.sparse_vector import read_jsonl
+from opensearch_lsr.tokenizer_file import load_tokenizer
 from opensearch_lsr.training import recipe_file
 from opensearch_lsr.training.recipe import Recipe
 from opensearch_lsr.whole_file import whole

@@ -18,6 +18,7 @@ from tiny_encoder import TEXTS, build, encode
 from opensearch_lsr.cli.score import score
 from opensearch_lsr.cli.train import train as command
 from opensearch_lsr.data import training_set
+from opensearch_lsr.export.export import export
 from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.recipe import Adaptation, Data, Lora, Objective, Recipe, Teacher
 from opensearch_lsr.training.teachers import kept
@@ -53,6 +54,7 @@ def test_a_shipped_recipe(
     assert not vectors[:, encoder.tokenizer.all_special_ids].any()
     assert "trust_remote_code=True" in (out / "README.md").read_text()
     assert (out / "idf.json").is_file()
+    assert export(out, tmp_path / "bundle").config.parity["active_dims"] > 1
 
 
 @pytest.mark.parametrize("lora", [None, Lora(4, 8, dropout=0.1)])

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from opensearchpy import OpenSearch
 
-from opensearch_lsr.bundle import special_tokens
 from opensearch_lsr.cluster import models, probe, query_side
 from opensearch_lsr.cluster.deployment import Deployed
 from opensearch_lsr.cluster.health.check import Check, deploy_again, unknown
 from opensearch_lsr.cluster.preflight import Finding
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, QueryEncoder
 from opensearch_lsr.sparse_vector import SparseVector
+from opensearch_lsr.tokenizer_file import special_tokens
 
 
 def weights(client: OpenSearch, target: Deployed) -> Iterator[Check]:
