@@ -61,7 +61,7 @@ class Size:
     steps: int
 
 
-SIZES = {"small": Size(2, 128, 1200), "medium": Size(4, 256, 800)}
+SIZES = {"small": Size(2, 128, 3600), "medium": Size(4, 256, 3600)}
 
 
 class Texts(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
