@@ -112,7 +112,7 @@ def _write_graph(
     path = folder / ONNX
     path.parent.mkdir()
     module = graph.build(checkpoint)
-    texts = parity.sample_texts()
+    texts = parity.sample_texts(sum(part.numel() for part in module.parameters()))
     on_step(f"writing ONNX opset {graph.OPSET}")
     onnx_writer.write(assembly.float32(graph.body(module), module), path)
     on_step(f"comparing {len(texts)} texts with the checkpoint")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "handbook" / "corpus.jsonl"
-DOCUMENTS = 64
+DOCUMENTS, AT_LEAST = 64, 8
+PARAMETERS = 200_000_000  # of larger models fewer documents: a billion would take a quarter of an hour for 64
 BATCH = 8
 LOGITS = 8 * 256 * 30_522  # that torch holds at once, [batch, sequence, vocab]: 250 MB
 ACTIVE = 1e-3  # below it a weight may come and go with the order of additions
@@ -54,10 +56,11 @@ class Vectors:
         return np.concatenate(rows)
 
 
-def sample_texts() -> list[str]:
-    """64 documents of the sample corpus and the edges: nothing, one word, 2,000 words."""
+def sample_texts(parameters: int = 0) -> list[str]:
+    """64 documents of the sample corpus, fewer for a large model, and the edges: nothing, one word, 2,000 words."""
+    wanted = max(AT_LEAST, min(DOCUMENTS, DOCUMENTS * PARAMETERS // max(1, parameters)))
     with SAMPLES.open(encoding="utf-8") as file:
-        documents = [json.loads(line) for line, _ in zip(file, range(DOCUMENTS), strict=False)]
+        documents = [json.loads(line) for line in islice(file, wanted)]
     texts = [f"{document['title']} {document['text']}".strip() for document in documents]
     words = " ".join(texts).split()
     return [*texts, "", "word", " ".join((words * (2000 // len(words) + 1))[:2000])]

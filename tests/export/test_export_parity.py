@@ -109,3 +109,10 @@ def assert_equal(vectors: list[dict[str, float]], expected: np.ndarray) -> None:
         row = row.copy()
         row[[vocabulary[token] for token in SPECIALS]] = 0
         np.testing.assert_allclose(got, row, atol=1e-4)
+
+
+def test_a_large_model_is_compared_on_fewer_texts() -> None:
+    counts = [len(parity.sample_texts(parameters)) - 3 for parameters in (22_000_000, 1_240_000_000, 10**12)]
+    assert counts == [64, 10, 8]
+    nothing, word, long = parity.sample_texts(10**12)[-3:]  # the edges are always there
+    assert (nothing, word, len(long.split())) == ("", "word", 2000)
