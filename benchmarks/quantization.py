@@ -28,7 +28,6 @@ from ir_measures import ScoredDoc, nDCG
 
 from opensearch_lsr.data.beir import Qrels, read_qrels, read_queries
 from opensearch_lsr.document_encoder import DocumentEncoder
-from opensearch_lsr.export.export import QUANTIZATIONS, export
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import SparseVector
 
@@ -47,6 +46,8 @@ class Result:
 
 
 def main() -> None:
+    from opensearch_lsr.export.export import QUANTIZATIONS  # brings torch, which encoding processes do without
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact", help="BEIR folder")
@@ -80,6 +81,8 @@ def measure(
     qrels: Qrels,
 ) -> Result:
     """Export, encode the collection, search it with the judged queries."""
+    from opensearch_lsr.export.export import export
+
     bundle = export(arguments.checkpoint, folder / quantization, quantize=quantization, max_length=arguments.max_length)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         vectors, seconds, peak = process.submit(encode, bundle.path, texts).result()
