@@ -58,7 +58,9 @@ def main() -> None:
 def run(step: str, work: Any, *arguments: Any) -> dict[str, Any]:
     """What a step gave, in a process of its own, with its seconds and peak memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return {"step": step, **process.submit(measured, work, *arguments).result()}
+        found = {"step": step, **process.submit(measured, work, *arguments).result()}
+    print(f"{step}: {found['seconds']:.0f} s, {found['peak_gib']:.2f} GiB", file=sys.stderr, flush=True)
+    return found
 
 
 def measured(work: Any, *arguments: Any) -> dict[str, Any]:
@@ -88,6 +90,10 @@ def make(folder: Path, size: str, attention: Any) -> dict[str, Any]:
     )
     torch.manual_seed(0)
     language_model = LlamaForCausalLM(config)
+    with torch.no_grad():  # a token's own embedding is heard, as in a trained one: noise alone has no 4-bit form
+        for layer in language_model.model.layers:
+            layer.self_attn.o_proj.weight *= 0.1
+            layer.mlp.down_proj.weight *= 0.1
     parameters = language_model.num_parameters()
     language_model.save_pretrained(folder / "lm")
     del language_model
