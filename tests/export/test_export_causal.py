@@ -25,24 +25,12 @@ KINDS = [("gpt2", "echo"), ("llama", "bidirectional"), ("qwen2", "causal"), ("qw
 
 @pytest.fixture(scope="module")
 def causal(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """A checkpoint as training leaves it: some tens of entries of a document fire."""
-    import torch
-    from tiny_causal import make_causal
-
-    from opensearch_lsr.training import checkpoint, model
-    from opensearch_lsr.training.recipe import Model
+    """Checkpoints, each made once."""
+    from tiny_causal import make_causal_encoder
 
     @cache
     def make(family: str, attention: str) -> Path:
-        folder = tmp_path_factory.mktemp(f"{family}-{attention}")
-        make_causal(folder / "lm", family)
-        asked = Model(backbone=str(folder / "lm"), attention=attention, token_weights="ones", max_length=48)
-        encoder = model.build(asked).eval()
-        bias = checkpoint.document_modules(encoder)[0].auto_model.get_output_embeddings().bias
-        with torch.no_grad():
-            bias[bias > -100] -= 4
-        checkpoint.save(encoder, folder / "checkpoint")
-        return folder / "checkpoint"
+        return make_causal_encoder(tmp_path_factory.mktemp(f"{family}-{attention}"), family, attention)
 
     return make
 

@@ -17,6 +17,10 @@ from transformers import (
     Qwen3Config,
 )
 
+from opensearch_lsr.training import checkpoint, model
+from opensearch_lsr.training.recipe import Model
+
+Attention = Literal["causal", "echo", "bidirectional"]
 Family = Literal["gpt2", "llama", "qwen2", "qwen3"]
 FAMILIES: tuple[Family, ...] = ("gpt2", "llama", "qwen2", "qwen3")
 SIZE, VOCABULARY = 32, 640
@@ -47,14 +51,26 @@ def make_causal(folder: Path, family: Family = "llama", seed: int = 0, **changes
         "qwen3": lambda: Qwen3Config(vocab_size=size + 24, head_dim=8, **shared | rotary | changes),
     }[family]()
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config)
+    made = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in made.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=0.3)
-    model.save_pretrained(folder, max_shard_size="80KB" if family == "llama" else "50GB")
+    made.save_pretrained(folder, max_shard_size="80KB" if family == "llama" else "50GB")
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_causal_encoder(folder: Path, family: Family, attention: Attention) -> Path:
+    """A checkpoint as training leaves it: some tens of entries of a document fire."""
+    make_causal(folder / "lm", family)
+    asked = Model(backbone=str(folder / "lm"), attention=attention, token_weights="ones", max_length=48)
+    encoder = model.build(asked).eval()
+    bias = checkpoint.document_modules(encoder)[0].auto_model.get_output_embeddings().bias
+    with torch.no_grad():
+        bias[bias > -100] -= 4
+    checkpoint.save(encoder, folder / "checkpoint")
+    return folder / "checkpoint"
 
 
 def make_tokenizer(family: Family) -> PreTrainedTokenizerFast:
