@@ -92,8 +92,8 @@ def make(folder: Path, size: str, attention: Any) -> dict[str, Any]:
     language_model = LlamaForCausalLM(config)
     with torch.no_grad():  # a token's own embedding is heard, as in a trained one: noise alone has no 4-bit form
         for layer in language_model.model.layers:
-            layer.self_attn.o_proj.weight *= 0.1
-            layer.mlp.down_proj.weight *= 0.1
+            layer.self_attn.o_proj.weight *= 1e-3
+            layer.mlp.down_proj.weight *= 1e-3
     parameters = language_model.num_parameters()
     language_model.save_pretrained(folder / "lm")
     del language_model
