@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "handbook" / "corpus.jsonl"
 DOCUMENTS, AT_LEAST = 64, 8
-PARAMETERS = 200_000_000  # of larger models fewer documents: a billion would take a quarter of an hour for 64
+PARAMETERS = 200_000_000  # of larger models fewer documents: a billion was not done with 64 after 12 minutes
 BATCH = 8
 LOGITS = 8 * 256 * 30_522  # that torch holds at once, [batch, sequence, vocab]: 250 MB
 ACTIVE = 1e-3  # below it a weight may come and go with the order of additions
