@@ -73,9 +73,15 @@ def against_origin(graph: Path, module: DocumentGraph, checkpoint: Checkpoint, t
         The largest differences, for ``lsr.json``.
 
     Raises:
-        ParityError: when a token above 1e-3 is missing on one side or a weight differs by more than 1e-4.
+        ParityError: when a token above 1e-3 is missing on one side or a weight differs by more than 1e-4, or when no
+            text has a token, unless a vocabulary leaves some out.
     """
     vectors = Vectors(graph, checkpoint)(texts)
+    if not vectors.any() and not checkpoint.left_out:
+        raise ParityError(
+            f"the checkpoint gives none of {len(texts)} sample texts a token: nothing would be found with it, and "
+            "nothing can be compared; train it, or export the one before its penalty left no token"
+        )
     figures: dict[str, Any] = {
         "texts": len(texts),
         "tolerance": TOLERANCE,
@@ -129,8 +135,9 @@ def against_float32(
         ParityError: when a vector's cosine with its float32 one is below :data:`SMALLEST_COSINE`.
     """
     got = Vectors(graph, checkpoint)(texts, batch=1)
-    norms = np.linalg.norm(got, axis=1) * np.linalg.norm(expected, axis=1)
-    cosines = (got * expected).sum(axis=1)[norms > 0] / norms[norms > 0]
+    norms = np.linalg.norm(got, axis=1), np.linalg.norm(expected, axis=1)
+    some = np.maximum(*norms) > 0  # where one of both has no token, the cosine is 0
+    cosines = (got * expected).sum(axis=1)[some] / np.maximum(norms[0] * norms[1], 1e-12)[some]
     smallest = float(cosines.min()) if len(cosines) else 1.0
     if smallest < SMALLEST_COSINE[quantization]:
         raise ParityError(

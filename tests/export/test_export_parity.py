@@ -116,3 +116,16 @@ def test_a_large_model_is_compared_on_fewer_texts() -> None:
     assert counts == [64, 10, 8]
     nothing, word, long = parity.sample_texts(10**12)[-3:]  # the edges are always there
     assert (nothing, word, len(long.split())) == ("", "word", 2000)
+
+
+@pytest.mark.parametrize("layout", ["router", "mlm"])
+def test_a_checkpoint_that_gives_no_token_is_refused(
+    layout: str, checkpoint_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoint = Checkpoint.open(checkpoint_folder(layout))
+    module = graph.build(checkpoint)
+    with torch.no_grad():
+        module.bias.fill_(-1e4)
+    onnx.save(assembly.float32(graph.body(module), module), str(tmp_path / "silent.onnx"))
+    with pytest.raises(ParityError, match="gives none of 3 sample texts a token"):
+        parity.against_origin(tmp_path / "silent.onnx", module, checkpoint, TEXTS[:3])
