@@ -74,14 +74,14 @@ class LSRLoss(torch.nn.Module):
         Returns:
             The terms, weighted; the trainer sums and logs them.
         """
-        vectors = [self.model(column)["sentence_embedding"].float() for column in features]
-        queries, documents = torch.cat(vectors[: self.queries]), torch.cat(vectors[self.queries :])
+        queries = self._encode(features[: self.queries])
+        documents = self._encode(in_one(features[self.queries :]))
         batch = len(labels)
         query_ids, document_ids = labels[:, : self.queries].T.reshape(-1), labels[:, self.queries :].T.reshape(-1)
         student = queries @ documents.T
         example = torch.arange(batch, device=student.device)
         positive = example.repeat(self.queries)
-        mask = self._mask(positive, example.repeat(len(vectors) - self.queries), query_ids, document_ids)
+        mask = self._mask(positive, example.repeat(len(features) - self.queries), query_ids, document_ids)
         target = None
         if self.teacher is not None:
             target = self.teacher.scores(query_ids.tolist(), document_ids.tolist(), mask.cpu()).to(student.device)
@@ -92,6 +92,9 @@ class LSRLoss(torch.nn.Module):
         terms["regularizer"] = self._sparsity(queries, documents)
         self._watch(queries, documents, student, target, positive, mask)
         return terms
+
+    def _encode(self, columns: Sequence[dict[str, Any]]) -> torch.Tensor:
+        return torch.cat([self.model(column)["sentence_embedding"].float() for column in columns])
 
     def _mask(
         self, owner: torch.Tensor, example: torch.Tensor, query_ids: torch.Tensor, document_ids: torch.Tensor
@@ -156,3 +159,24 @@ class LSRLoss(torch.nn.Module):
         means = {name: float(total) / self._batches for name, total in self._watched.items()}
         self._watched, self._batches = {}, 0
         return means
+
+
+def in_one(columns: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Columns of documents as one: fewer and larger products, and the embeddings' gradient is summed once.
+
+    Args:
+        columns: int64 [batch, width] under each of a tokenizer's names, each as wide as its longest text.
+
+    Returns:
+        One column [batch · columns, widest], what is new masked; or the columns as they are, where they have no mask
+        (flash attention takes a batch as one long row).
+    """
+    if not all("attention_mask" in column for column in columns):
+        return columns
+    widest = max(column["attention_mask"].shape[1] for column in columns)
+    merged = dict(columns[0])
+    for name, value in columns[0].items():
+        if torch.is_tensor(value):
+            rows = [torch.nn.functional.pad(column[name], (0, widest - column[name].shape[1])) for column in columns]
+            merged[name] = torch.cat(rows)
+    return [merged]
