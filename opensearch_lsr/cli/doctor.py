@@ -16,7 +16,11 @@ from opensearch_lsr.cli.output import CHECK_FAILED, emit_json, progress, table
     "--sample", "size", default=1000, show_default=True, type=click.IntRange(min=1), help="Documents to look at."
 )
 @click.option("--all", "everything", is_flag=True, help="Look at all documents.")
-@click.option("--repair", is_flag=True, help="Deploy models again that are not on their nodes; three attempts.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Deploy models that are not on their nodes, and restore the settings that a killed load left.",
+)
 @click.option("--bundle", help="The deployed bundle, for its tokenizer where the cluster has none (bi-encoders).")
 @cluster_options
 @json_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ def index(
     Example:
       opensearch-lsr index corpus.jsonl.gz --alias articles --encode client
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job leaves no index without refreshes
+
     from opensearch_lsr.cluster import bulk
     from opensearch_lsr.cluster.deployment import deployed
     from opensearch_lsr.cluster.first_load import first_load

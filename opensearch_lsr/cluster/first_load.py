@@ -1,7 +1,7 @@
 """The settings of an index while it is filled for the first time: no refreshes, no replicas; restored after.
 
-What they were stands in ``_meta.lsr.first_load`` meanwhile, so that what a killed load leaves is seen, and restored by
-the next one.
+What they were stands in ``_meta.lsr.first_load`` meanwhile. So what a killed load leaves is seen by ``doctor``, and
+restored by that or by the next load.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import AuthorizationException
 
 from opensearch_lsr.cluster import indices
+from opensearch_lsr.errors import DeploymentError
 
 _WHILE_LOADING = {
     "index.refresh_interval": "-1",
@@ -27,25 +28,25 @@ _MARK = "first_load"
 def first_load(client: OpenSearch, index: str) -> Iterator[None]:
     """Fill an empty index, or go on with one whose first load was killed; any other is left as it is.
 
-    Its documents are searchable, and copied to replicas, at the end.
+    Its documents are searchable, and copied to replicas, at the end. An account that may not change settings loads the
+    index as it is.
+
+    Raises:
+        DeploymentError: at the end, when this account may not restore what a killed load left.
     """
-    if _MARK not in indices.lsr_meta(client, index):
-        if not _is_empty(client, index):
-            yield
-            return
-        _begin(client, index)
+    if _MARK not in indices.lsr_meta(client, index) and not _begun(client, index):
+        yield
+        return
     try:
         yield
     finally:
-        restore(client, index)
-
-
-def _is_empty(client: OpenSearch, index: str) -> bool:
-    """Whether it holds no document; False, too, for an account that may write documents and not ask for them."""
-    try:
-        return bool(client.count(index=index)["count"] == 0)
-    except AuthorizationException:
-        return False
+        try:
+            restore(client, index)
+        except AuthorizationException as error:
+            raise DeploymentError(
+                f"{index}: an earlier load was killed and left it without refreshes and replicas, which this account "
+                "may not change; what was loaded is there: run opensearch-lsr doctor --repair with the deployer's role"
+            ) from error
 
 
 def left_behind(client: OpenSearch, index: str) -> dict[str, Any] | None:
@@ -61,12 +62,35 @@ def restore(client: OpenSearch, index: str) -> None:
         return
     client.indices.put_settings(index=index, body=before)
     client.indices.refresh(index=index)
+    _forget(client, index)
+
+
+def _begun(client: OpenSearch, index: str) -> bool:
+    """Set the settings aside, if the index is empty and this account may."""
+    try:
+        if client.count(index=index)["count"] > 0:
+            return False
+        found = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
+    except AuthorizationException:
+        return False
+    before = {name: found.get(name) for name in _WHILE_LOADING}  # null restores a default
+    if before == _WHILE_LOADING:  # its owner's wish, or another load's that began just now
+        return False
+    try:
+        indices.put_meta(client, index, {**indices.lsr_meta(client, index), _MARK: before})
+        client.indices.put_settings(index=index, body=_WHILE_LOADING)
+    except AuthorizationException:
+        _forget(client, index)
+        return False
+    except BaseException:  # interrupted in between
+        restore(client, index)
+        raise
+    if left_behind(client, index) is None:  # another load found the mark, and ended, in between
+        client.indices.put_settings(index=index, body=before)
+        return False
+    return True
+
+
+def _forget(client: OpenSearch, index: str) -> None:
     meta = indices.lsr_meta(client, index)
     indices.put_meta(client, index, {key: value for key, value in meta.items() if key != _MARK})
-
-
-def _begin(client: OpenSearch, index: str) -> None:
-    found = client.indices.get_settings(index=index, flat_settings=True)[index]["settings"]
-    before = {name: found.get(name) for name in _WHILE_LOADING}  # null restores a default
-    indices.put_meta(client, index, {**indices.lsr_meta(client, index), _MARK: before})
-    client.indices.put_settings(index=index, body=_WHILE_LOADING)

@@ -7,8 +7,8 @@ when the document is indexed::
 
 The first step scores all documents by short vectors, whose posting lists are a third as long; the best WINDOW of them
 get the score of their whole vectors, so that scores are those of exact search and only which documents are scored can
-differ. The paper cuts queries, too, and weights of the first step are saturated there; both lost more than they saved
-on the grown corpora (``benchmarks/suites/scale.toml``).
+differ. The paper cuts queries, too, and saturates weights in the first step; here queries are whole: what cutting them
+costs is in ``benchmarks/query_latency.py``.
 """
 
 from __future__ import annotations

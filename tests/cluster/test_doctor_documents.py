@@ -14,6 +14,7 @@ from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, indices
 from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.search import search
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder
@@ -122,6 +123,17 @@ def test_an_update_where_the_client_encodes(client: OpenSearch, load: Callable[.
     assert looked_at.numbers["documents"] == 10
     assert "among 10 documents (at random, of 30)" in looked_at.seen
     assert problems(client, ALIAS, size=None) == found
+
+
+def test_a_vector_without_its_short_one(client: OpenSearch, tiny: Bundle, alias: str) -> None:
+    """What an application writes that knows nothing of two-step search."""
+    target = deploy(client, tiny, alias=alias, fields=FIELDS, encode="client", preset="fast")
+    bulk.load(client, target, documents(3), DocumentEncoder(tiny))
+    assert page(client, alias)["short vectors"].seen == "0 missing among 3 documents"
+    own = {"title": "water", VECTOR_FIELD: {"water": 1.0}, MODEL_FIELD: tiny.document_key}
+    client.index(index=alias, id="own", body=own, refresh=True)
+    assert not [hit for hit in search(client, alias, "water") if hit.id == "own"]
+    assert problems(client, alias)["short vectors"].startswith("1 document has a vector and no short one (own), of 4")
 
 
 def test_long_documents(client: OpenSearch, load: Callable[..., None]) -> None:

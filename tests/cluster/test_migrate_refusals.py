@@ -97,7 +97,7 @@ def test_only_the_query_side_changes(client: OpenSearch, old: Bundle, alias: str
 
 def test_what_is_asked_to_be_otherwise_is(client: OpenSearch, old: Bundle, new: Bundle, alias: str) -> None:
     former = serve(client, old, alias, texts(20), two_phase=True).index
-    first_load._begin(client, former)  # a load that is under way, or was killed: its settings are not the index's
+    first_load._begun(client, former)  # a load that is under way, or was killed: its settings are not the index's
     done = migrate(client, alias, new, changes=Changes(encode="cluster", two_phase=False))
     assert (done.target.meta["encode"], done.target.meta["two_phase"]) == ("cluster", False)
     settings = client.indices.get_settings(index=alias, flat_settings=True)[done.target.index]["settings"]

@@ -26,6 +26,7 @@ def secured() -> Iterator[Secured]:
         passwords = {"admin": Path(info.password_file).read_text()}
         made = Secured(info.url, Path(info.ca_certs), node.folder, info.pid, passwords)
         tasks = {"deployer": ["deployer"], "indexer": ["indexer"], "searcher": ["searcher"]}
+        tasks["loader"] = ["indexer", "searcher"]
         tasks["migrator"] = ["deployer", "migrator"]
         for name, own in tasks.items():
             passwords[f"lsr-{name}"] = secrets.token_urlsafe(16)

@@ -15,6 +15,7 @@ from secured_cluster import ALIAS, Secured
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.indices import lsr_meta
 from opensearch_lsr.errors import ClusterError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -62,6 +63,22 @@ def test_the_deployer_says_what_is_there(secured: Secured, articles: Path) -> No
     states = {resource["kind"]: resource["state"] for resource in json.loads(done.stdout)}
     assert states["token weights"] == "stored"
     assert states["index"].startswith("3 documents")
+
+
+def test_an_indexer_that_may_search_loads_an_empty_index_as_it_is(
+    secured: Secured, articles: Path, tiny: Bundle
+) -> None:
+    """It sees that there are no documents, and may not change the settings that a first load would."""
+    admin = secured.client()
+    (index,) = admin.indices.get_alias(name=ALIAS)
+    before = admin.indices.get_settings(index=index)
+    admin.delete_by_query(index=index, body={"query": {"match_all": {}}}, refresh=True)
+    arguments = ("index", "articles.jsonl", "--alias", ALIAS, "--bundle", str(tiny.path))
+    done = secured.run("lsr-loader", *arguments, cwd=articles)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert admin.count(index=index)["count"] == 3
+    assert admin.indices.get_settings(index=index) == before
+    assert "first_load" not in lsr_meta(admin, index)
 
 
 def command(*arguments: str) -> tuple[str, ...]:

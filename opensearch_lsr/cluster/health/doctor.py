@@ -11,7 +11,7 @@ from opensearch_lsr.cluster import bulk, query_side
 from opensearch_lsr.cluster.connect import reason
 from opensearch_lsr.cluster.deployment import Deployed, deployed
 from opensearch_lsr.cluster.features import Feature, Needs, needed_by
-from opensearch_lsr.cluster.health import agreement, documents, models, nodes, postings, sample, tokens
+from opensearch_lsr.cluster.health import agreement, documents, models, nodes, postings, sample, settings, tokens
 from opensearch_lsr.cluster.health.check import Check, unknown
 from opensearch_lsr.cluster.preflight import Finding
 from opensearch_lsr.cluster.transport import patience
@@ -36,7 +36,7 @@ def examine(
         client: the cluster.
         alias: what was deployed; None looks at the cluster only.
         size: how many documents to look at, at random; None for all.
-        repair: deploy models that are not on their nodes.
+        repair: deploy models that are not on their nodes, and restore the settings that a killed load left.
         bundle: the deployed bundle, for its tokenizer where the cluster has none (bi-encoders).
         on_progress: called with ("documents", done, total).
 
@@ -68,6 +68,7 @@ def _examine(
     if target is None:
         return checks
     checks += _looked("models", lambda: models.on_the_nodes(client, target, repair))
+    checks += _looked("refreshes and replicas", lambda: settings.of_loading(client, target, repair))
     checks += _looked("pipelines", lambda: agreement.of_pipelines(client, target))
     checks += _looked("token weights", lambda: tokens.weights(client, target))
     checks += _looked("query tokens", lambda: tokens.agreement(client, target))
@@ -78,6 +79,7 @@ def _examine(
     def sampled() -> Iterator[Check]:
         taken = sample.take(client, target, tokenizer, size, on_progress)
         yield from documents.stale(target, taken)
+        yield from documents.without_short(target, taken)
         yield from documents.truncated(target, taken)
         yield from postings.outliers(taken)
 

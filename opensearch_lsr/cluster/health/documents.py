@@ -74,6 +74,18 @@ def stale(target: Deployed, sample: Sample) -> Iterator[Check]:
     yield Check(what, seen, findings, numbers)
 
 
+def without_short(target: Deployed, sample: Sample) -> Iterator[Check]:
+    """Where two-step search is deployed: documents that its first step cannot find."""
+    if not target.two_step:
+        return
+    missing, findings = sample.without_short, []
+    if missing:
+        problem = f"{_count(len(missing))} a vector and no short one ({_named(missing)}), of {sample.of}: not found"
+        findings = [Finding(f"{problem} but with --exact", _encode_again(target, {"match_all": {}}))]
+    numbers = {"documents": sample.documents, "without_short": len(missing)}
+    yield Check("short vectors", f"{len(missing):,} missing among {sample.of}", findings, numbers)
+
+
 def truncated(target: Deployed, sample: Sample) -> Iterator[Check]:
     """Documents with more tokens than the encoder reads at once; what is beyond cannot be found."""
     if sample.max_length is None:

@@ -22,7 +22,7 @@ from opensearchpy import OpenSearch, helpers
 
 from opensearch_lsr.cluster import chunks
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import OWN_FIELDS, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployment import OWN_FIELDS, SHORT_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
 from opensearch_lsr.data.documents import text_hash, text_of
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Sample:
     with_vector: int = 0
     with_hash: int = 0
     stale: list[str] = field(default_factory=list)
+    without_short: list[str] = field(default_factory=list)  # they have a vector, and no short one beside it
     truncated: int = 0
     longest: int = 0
     frequencies: Counter[str] = field(default_factory=Counter)  # token → documents whose vector has it
@@ -118,6 +119,8 @@ def _count(sample: Sample, identifier: str, source: dict[str, Any], text: str) -
     if any(vectors):
         sample.with_vector += 1
         sample.frequencies.update(set().union(*vectors))
+        if SHORT_FIELD not in source:
+            sample.without_short.append(identifier)
     if marked:
         sample.with_hash += 1
         if marked != text_hash(text):
