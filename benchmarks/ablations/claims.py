@@ -65,7 +65,7 @@ class Verdict:
     @property
     def difference(self) -> float:
         """Positive where the claim is seen."""
-        sign = -1 if self.claim.measure == "longest_posting_list" else 1
+        sign = 1 if self.claim.measure == "nDCG@10" else -1
         return sign * (self.better.mean - self.than.mean)
 
     @property
@@ -75,7 +75,9 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """``seen``, ``the opposite``, or ``not shown`` where the difference may be chance."""
+        """``seen``, ``the opposite``, or ``not shown`` where the difference may be chance, or ``lengths differ``."""
+        if self.claim.at == "length" and not self.equal_length:
+            return "lengths differ"
         if not self.corrected < ALPHA:  # NaN, too
             return "not shown"
         return "seen" if self.difference > 0 else "the opposite"

@@ -34,6 +34,8 @@ class Measured:
         query_active_dims: mean tokens a query.
         flops: expected number of tokens that a query and a document share, ``Σ_j p_q(j) · p_d(j)``.
         longest_posting_list: documents that hold the most frequent token.
+        postings_p99: 99th percentile over queries of the entries in the posting lists of a query's tokens: what exact
+            search reads, and its latency follows, on any machine.
         index_bytes: of an inverted index by arithmetic, not on disk: gaps between document numbers as
             variable-length integers of 7 bits a byte, and two bytes a weight.
         documents: in the collection.
@@ -45,6 +47,7 @@ class Measured:
     query_active_dims: float
     flops: float
     longest_posting_list: int
+    postings_p99: float
     index_bytes: int
     documents: int
     ndcg: dict[str, float]
@@ -68,6 +71,7 @@ def measure(folder: Path, test: Path) -> Measured:
         query_active_dims=query_vectors.nnz / len(qrels),
         flops=float((asked / len(qrels)) @ (frequencies / len(documents))),
         longest_posting_list=int(frequencies.max()),
+        postings_p99=float(np.percentile((query_vectors > 0).astype(np.int64) @ frequencies, 99)),
         index_bytes=index_bytes(document_vectors),
         documents=len(documents),
         ndcg=per_query(qrels, run),

@@ -2,7 +2,7 @@
 
     python benchmarks/ablations/report.py -o results
 
-Writes results/ablations.md, results/curves.svg and results/ablations.html. Needs matplotlib (dependency group bench).
+Writes results/ablations.md, results/curves.svg and results/ablations.html. Needs matplotlib (the extra report).
 """
 
 from __future__ import annotations
@@ -98,10 +98,8 @@ def claim_tables(verdicts: Sequence[claims.Verdict], test: str) -> list[Table]:
 
 
 def claim_row(found: claims.Verdict) -> tuple[str, ...]:
-    digits = 0 if found.claim.measure == "longest_posting_list" else 4
+    digits = 4 if found.claim.measure == "nDCG@10" else 0
     dims = f"{found.better.active_dims:.0f} / {found.than.active_dims:.0f}"
-    if found.claim.at == "length" and not found.equal_length:
-        dims += " (not equal)"
     return (
         found.claim.better,
         found.claim.than,

@@ -1,4 +1,4 @@
-"""What happens around a step: λ's clock, the state that the trainer does not keep, the log, the table's sign."""
+"""What happens around a step: λ's clock, the state that the trainer does not keep, the log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import needs_extra
-from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training.loss import LSRLoss
 from opensearch_lsr.training.run_log import RunLog
 from opensearch_lsr.whole_file import whole
@@ -37,18 +36,6 @@ class LossClock(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         if state.is_world_process_zero:
             with whole(folder / LOSS_STATE) as draft:  # its presence says that the checkpoint is whole
                 save_file(_state(self.loss), draft)
-
-
-class NonNegativeTable(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Keeps learned query weights where OpenSearch takes them: from 0 to 64, special tokens at 0."""
-
-    def __init__(self, static: Any) -> None:
-        self.weight, self.zero = static.weight, torch.tensor(static.tokenizer.all_special_ids)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        with torch.no_grad():
-            self.weight.clamp_(0, MAX_WEIGHT)
-            self.weight[self.zero] = 0
 
 
 class Log(TrainerCallback):  # type: ignore[misc]  # transformers is untyped

@@ -22,10 +22,12 @@ from opensearch_lsr.training import (
     checkpoint,
     dev_splits,
     examples,
+    learned_queries,
     model,
     terms,
 )
 from opensearch_lsr.training.kept_plan import KeptPlan
+from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.recipe import Recipe
 from opensearch_lsr.training.run_log import OnLog, RunLog
 
@@ -34,6 +36,7 @@ with needs_extra("train", "training"):
     import torch
     from accelerate import PartialState
     from sentence_transformers import SparseEncoder, SparseEncoderTrainer, SparseEncoderTrainingArguments
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
     from transformers import set_seed
     from transformers.trainer_callback import PrinterCallback
 
@@ -163,7 +166,7 @@ def _optimise(
     watch = [callbacks.LossClock(loss, last), *([callbacks.Log(loss, log)] if log else [])]
     table = checkpoint.query_table(encoder)
     if table is not None and recipe.model.learn_query_weights:
-        watch.append(callbacks.NonNegativeTable(table))
+        watch.append(learned_queries.KeptInRange(table))
     transformer = checkpoint.document_modules(encoder)[0]
     transformer.max_seq_length = plan.train_length or recipe.model.max_length
     if plan.dropout is not None:
@@ -187,6 +190,16 @@ def _optimise(
 
 
 class _Trainer(SparseEncoderTrainer):  # type: ignore[misc]
+    def get_decay_parameter_names(self, model: Any) -> list[str]:
+        """Weight decay is for the network: a query table or prior that no example asks for stays as it is."""
+        kept = {
+            f"{name}.{own}"
+            for name, module in model.named_modules()
+            if isinstance(module, SparseStaticEmbedding | LexicalPrior)
+            for own, _ in module.named_parameters()
+        }
+        return [name for name in super().get_decay_parameter_names(model) if name not in kept]
+
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """None: it encodes samples of the data set before training; the card is ours."""
 

@@ -1,4 +1,4 @@
-"""The query side of an encoder: tables from several places, learned tables, Siamese encoders."""
+"""The query side of an encoder: tables from several places, Siamese encoders."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from tiny_checkpoint import SPECIALS, make_idf, make_tokenizer
 from tiny_encoder import SPECIAL_IDS, TOKENS, build, encode, weights
 
 from opensearch_lsr.errors import BundleError
-from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training import checkpoint, model
-from opensearch_lsr.training.callbacks import NonNegativeTable
 
 
 def test_table_of_ones(masked_lm: Path) -> None:
@@ -51,22 +49,3 @@ def test_siamese(masked_lm: Path) -> None:
     torch.testing.assert_close(encode(encoder, task="query"), encode(encoder))
     torch.testing.assert_close(encode(encoder), encode(build(masked_lm)))
     assert checkpoint.query_table(encoder) is None
-
-
-@pytest.mark.parametrize("learned", [True, False])
-def test_learned_query_weights(masked_lm: Path, learned: bool) -> None:
-    encoder = build(masked_lm, learn_query_weights=learned)
-    table = checkpoint.query_table(encoder).weight
-    assert table.requires_grad == learned
-    if learned:
-        (encode(encoder, ["snow snow"], "query") @ encode(encoder).T).sum().backward()
-        assert table.grad is not None
-        assert table.grad.nonzero().squeeze(1).tolist() == [TOKENS.index("snow")]
-
-
-def test_learned_weights_stay_what_opensearch_takes(masked_lm: Path) -> None:
-    table = checkpoint.query_table(build(masked_lm, learn_query_weights=True))
-    with torch.no_grad():
-        table.weight[[0, 2, 10, 11, 12]] = torch.tensor([3.0, -1.0, -0.5, 99.0, 7.0])
-    NonNegativeTable(table).on_step_end(None, None, None)
-    assert table.weight[[0, 2, 10, 11, 12]].tolist() == [0.0, 0.0, 0.0, MAX_WEIGHT, 7.0]
