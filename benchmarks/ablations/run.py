@@ -147,7 +147,8 @@ def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more
         "made_with": asked.made_with(variant, seed, more),
         "tests": tests,
     }
-    shutil.copy(folder / "run" / "log.jsonl", folder.with_name(f"seed-{seed}.log.jsonl"))
+    if (log := folder / "run" / "log.jsonl").is_file():  # not where only the figures were to be made again
+        shutil.copy(log, folder.with_name(f"seed-{seed}.log.jsonl"))
     with whole(work.result(variant.name, seed)) as draft:
         draft.write_text(json.dumps(result), encoding="utf-8")
     shutil.rmtree(folder / "run" if variant.name in asked.needed else folder, ignore_errors=True)

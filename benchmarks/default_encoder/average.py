@@ -17,9 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-ENCODER = Path("document_0_MLMTransformer", "model.safetensors")
-TOKENIZER = Path("document_0_MLMTransformer", "tokenizer.json")
-PRIOR = Path("document_2_LexicalPrior", "model.safetensors")
+WEIGHTS = "model.safetensors"
 
 
 def main() -> None:
@@ -35,27 +33,35 @@ def main() -> None:
     print(asked.output)
 
 
+def module(checkpoint: Path, kind: str) -> Path:
+    """The folder of a document module: an older sentence-transformers called the encoder's MLMTransformer."""
+    (found,) = checkpoint.glob(f"document_*_*{kind}")
+    return found
+
+
 def average(checkpoints: list[Path], output: Path) -> None:
     """Write the mean of the encoders' weights into a copy of the first."""
-    total = {name: weights.double() for name, weights in load_file(checkpoints[0] / ENCODER).items()}
-    for checkpoint in checkpoints[1:]:
-        for name, weights in load_file(checkpoint / ENCODER).items():
+    first, *others = (load_file(module(one, "Transformer") / WEIGHTS) for one in checkpoints)
+    total = {name: weights.double() for name, weights in first.items()}
+    for other in others:
+        for name, weights in other.items():
             total[name] += weights
     mean = {name: (weights / len(checkpoints)).float().contiguous() for name, weights in total.items()}
-    save_file(mean, output / ENCODER, metadata={"format": "pt"})
+    save_file(mean, module(output, "Transformer") / WEIGHTS, metadata={"format": "pt"})
 
 
 def restart(output: Path, beta: float, drop_below: float = 1.5, k: float = 1.2, b: float = 0.75) -> None:
     """Set the prior back to what it is before training; k and b are stored before softplus and sigmoid."""
-    tokens = Tokenizer.from_file(str(output / TOKENIZER)).get_vocab()
-    weights = load_file(output / PRIOR)
+    tokens = Tokenizer.from_file(str(module(output, "Transformer") / "tokenizer.json")).get_vocab()
+    prior = module(output, "LexicalPrior") / WEIGHTS
+    weights = load_file(prior)
     weights["scale"] = torch.zeros_like(weights["scale"])
     for token, weight in json.loads((output / "idf.json").read_text()).items():
         if weight >= drop_below:
             weights["scale"][tokens[token]] = beta
     weights["raw_k"] = torch.full_like(weights["raw_k"], k).expm1().log()
     weights["raw_b"] = torch.full_like(weights["raw_b"], b).logit()
-    save_file(weights, output / PRIOR)
+    save_file(weights, prior)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def _masked(folder: Path, layers: int | None) -> Transformer:
     if report["missing_keys"]:
         _new_head(module.auto_model)
         module.has_new_head = True
-    _silence(module)
+    silence(module)
     return module
 
 
@@ -94,7 +94,7 @@ def _causal(folder: Path, asked: recipe.Model) -> CausalTransformer:
             if not parameter.requires_grad:
                 parameter.data = parameter.data.bfloat16()
     module.has_new_head = True
-    _silence(module)
+    silence(module)
     return module
 
 
@@ -118,7 +118,12 @@ def _new_head(model: Any) -> None:
         decoder.bias.zero_()
 
 
-def _silence(module: Transformer) -> None:
+def silence(module: Transformer) -> None:
+    """Let special and unused tokens never fire: they weigh 0 in what is exported, so in training, too.
+
+    Raises:
+        CheckpointError: when the head has no bias for each token.
+    """
     tokenizer, decoder = module.tokenizer, module.auto_model.get_output_embeddings()
     if decoder is None or decoder.bias is None or len(decoder.bias) != len(tokenizer.get_vocab()):
         raise CheckpointError(f"{module.auto_model.name_or_path}: its head has no bias for each token of the tokenizer")

@@ -109,8 +109,13 @@ def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | No
     if prior and asked.query == "encoder":
         raise InputError(f"model.query = encoder: {folder.name} has a lexical prior, which needs a table")
     pooling = [module for module in rest if module not in prior] if asked.logs is None else _pooling(asked.logs)
+    backbone.silence(transformer)
     static = checkpoint.query_table(encoder)
-    return [transformer, *pooling, *prior], None if static is None else static.weight.detach().clone()
+    if static is None:
+        return [transformer, *pooling, *prior], None
+    weights = static.weight.detach().clone()
+    weights[transformer.tokenizer.all_special_ids] = 0
+    return [transformer, *pooling, *prior], weights
 
 
 def is_encoder(folder: Path) -> bool:
