@@ -62,7 +62,9 @@ def index(
     from opensearch_lsr.cluster.first_load import first_load
     from opensearch_lsr.data import documents
     from opensearch_lsr.errors import InputError
+    from opensearch_lsr.timings import Timings
 
+    timings = Timings()
     rejects = rejects or Path(("stdin" if file == "-" else Path(file).resolve().name) + ".rejects.jsonl")
     with connection.client() as client:
         target = deployed(client, alias)
@@ -71,15 +73,23 @@ def index(
             raise InputError(
                 f"{alias}: was deployed with --encode client and has no model in the cluster; use --encode client"
             )
-        encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
-        tokenizer = None if encoder else _tokenizer(client, target)
+        with timings.part("opening the encoder"):
+            encoder = bulk.document_encoder(target, bundle) if mode == "client" else None
+            tokenizer = None if encoder else _tokenizer(client, target)
         limit = encoder.max_length if encoder else _truncated_at(tokenizer)
         stream = documents.read(file, target.fields, allow_empty)
-        with first_load(client, target.index), _Rejects(rejects) as kept, progress() as bar:
+        with first_load(client, target.index, timings), _Rejects(rejects) as kept, progress() as bar:
             report = bulk.load(
-                client, target, stream, encoder, lambda r: bar(_rate(r), r.read, 0), kept, counts=tokenizer
+                client,
+                target,
+                stream,
+                encoder,
+                lambda r: bar(_rate(r), r.read, 0),
+                kept,
+                counts=tokenizer,
+                timings=timings,
             )
-        shares = report.timings.shares()
+        shares = timings.shares()
     summary: dict[str, Any] = {
         "read": report.read,
         "indexed": report.indexed,

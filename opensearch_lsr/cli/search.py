@@ -53,24 +53,34 @@ def search(
       opensearch-lsr search "why do brakes squeak" --alias articles --body
       opensearch-lsr search "why do brakes squeak" --alias articles --timings
     """
-    from opensearch_lsr.cluster.deployment import deployed
-    from opensearch_lsr.cluster.search import Options, ask, body
     from opensearch_lsr.timings import Timings
 
-    options, timings = Options(mode, prune, two_phase, _filter(condition), hybrid, exact), Timings()
+    timings = Timings()
+    with timings.part("loading libraries"):
+        from opensearch_lsr.cluster.deployment import deployed
+        from opensearch_lsr.cluster.search import Options, ask, body
+        from opensearch_lsr.query_encoder import QueryEncoder
+
+    options, encoder = Options(mode, prune, two_phase, _filter(condition), hybrid, exact), None
     with connection.client() as client:
         with timings.part("reading the deployment"):
             target = deployed(client, alias)
-        with timings.part("text to request, with token weights from the cluster"):
-            request = body(client, target, text, size=size, options=options)
+        if mode in (None, "tokens") and target.meta["query"] == "table":
+            with timings.part("token weights from the cluster"):
+                encoder = QueryEncoder.from_cluster(client, target.index, check_every=None)
+        with timings.part("text to request"):
+            request = body(client, target, text, size=size, options=options, encoder=encoder)
         if only_body:
             emit_json(request)
-            return
-        with timings.part("request"):
-            answer = ask(client, alias, request)
-    found, shares = answer.hits, timings.shares()
+        else:
+            with timings.part("request"):
+                answer = ask(client, alias, request)
     if show_timings:
-        where_time_went(shares)
+        where_time_went(timings.shares())
+    if only_body:
+        return
+    found = answer.hits
+    if show_timings:
         click.echo(f"the cluster says {answer.took} ms of the request", err=True)
     if as_json:
         emit_json([{"id": hit.id, "score": hit.score, "source": hit.source} for hit in found])

@@ -75,6 +75,7 @@ def load(
     on_reject: Callable[[Reject], None] = lambda reject: None,
     only_alias: bool = False,
     counts: Tokenizer | None = None,
+    timings: Timings | None = None,
 ) -> Report:
     """Index documents, replacing those with the same id.
 
@@ -87,6 +88,7 @@ def load(
         on_reject: called at once for each document that is not indexed, with its reason.
         only_alias: refuse documents when the target's index is not the name of an alias (any more).
         counts: the encoder's tokenizer, with its truncation, to count what the ingest pipeline will truncate.
+        timings: to go on with, of what was done before.
 
     Returns:
         The counts. A document that a newer version is there of counts as indexed.
@@ -95,7 +97,7 @@ def load(
         ClusterError: when the cluster refuses documents for a reason that passes, and it does not; what was indexed
             stays, and documents replace themselves when they are loaded again.
     """
-    report, started = Report(), time.monotonic()
+    report, started = Report(timings=timings or Timings()), time.monotonic()
     accepted = _accepted(report.timings.each("reading documents", documents), report, on_reject)
     actions = _encoded(accepted, target, encoder, report) if encoder else _plain(accepted, target, report, counts)
     # closed whatever happens: the encoder would go on with what it has begun
@@ -133,7 +135,8 @@ def _plain(
         text = text_of(document.source, target.fields)
         report.without_vector += not text
         if counts and not target.chunk:
-            report.truncated += bool(counts.encode(text.encode("utf-8", "replace").decode()).overflowing)
+            with report.timings.part("counting tokens"):
+                report.truncated += bool(counts.encode(text.encode("utf-8", "replace").decode()).overflowing)
         yield document, _action(document, target.index)
 
 
@@ -211,7 +214,7 @@ def _collect(
     on_progress: Callable[[Report], None],
     on_reject: Callable[[Reject], None],
 ) -> None:
-    with report.timings.part("waiting for the cluster"):
+    with report.timings.part("sending, waiting for the cluster"):
         indexed, refused = future.result()
     report.indexed += indexed
     report.rejected += len(refused)

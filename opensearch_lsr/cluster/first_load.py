@@ -15,6 +15,7 @@ from opensearchpy.exceptions import AuthorizationException
 
 from opensearch_lsr.cluster import indices
 from opensearch_lsr.errors import DeploymentError
+from opensearch_lsr.timings import Timings
 
 _WHILE_LOADING = {
     "index.refresh_interval": "-1",
@@ -22,26 +23,36 @@ _WHILE_LOADING = {
     "index.number_of_replicas": "0",
 }
 _MARK = "first_load"
+PART = "settings of the index"  # of the time that a load takes
 
 
 @contextmanager
-def first_load(client: OpenSearch, index: str) -> Iterator[None]:
+def first_load(client: OpenSearch, index: str, timings: Timings | None = None) -> Iterator[None]:
     """Fill an empty index, or go on with one whose first load was killed; any other is left as it is.
 
     Its documents are searchable, and copied to replicas, at the end. An account that may not change settings loads the
     index as it is.
 
+    Args:
+        client: the cluster.
+        index: its name.
+        timings: where the time that this takes is counted.
+
     Raises:
         DeploymentError: at the end, when this account may not restore what a killed load left.
     """
-    if _MARK not in indices.lsr_meta(client, index) and not _begun(client, index):
+    timings = timings or Timings()
+    with timings.part(PART):
+        filling = _MARK in indices.lsr_meta(client, index) or _begun(client, index)
+    if not filling:
         yield
         return
     try:
         yield
     finally:
         try:
-            restore(client, index)
+            with timings.part(PART):
+                restore(client, index)
         except AuthorizationException as error:
             raise DeploymentError(
                 f"{index}: an earlier load was killed and left it without refreshes and replicas, which this account "

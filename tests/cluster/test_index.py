@@ -51,7 +51,7 @@ def test_counts_add_up(client: OpenSearch, tiny: Bundle, alias: str, mode: str) 
     marked = client.count(index=alias, body={"query": {"term": {MODEL_FIELD: target.document_key}}})["count"]
     assert marked == 100
     assert VECTOR_FIELD not in client.get(index=target.index, id="empty")["_source"]
-    parts = {"reading documents", "waiting for the cluster", "refresh"}
+    parts = {"reading documents", "sending, waiting for the cluster", "refresh"}
     assert report.timings.seconds.keys() == parts | ({"encoding"} if mode == "client" else set())
     vector = client.get(index=target.index, id=rows(1)[0].id)["_source"][VECTOR_FIELD]
     assert (vector == short(vector)) == (mode == "client")

@@ -161,5 +161,12 @@ def test_where_the_time_went(url: str, target: Deployed) -> None:
     command = [sys.executable, "-m", "opensearch_lsr.cli", "search", "squeaking brakes", "--alias", ALIAS, "--timings"]
     done = subprocess.run([*command, "--json", "--url", url], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)
-    for part in ("reading the deployment", "text to request", "request", "the rest", "total", "the cluster says"):
+    parts = (
+        "loading libraries",
+        "reading the deployment",
+        "token weights from the cluster",
+        "text to request",
+        "request",
+    )
+    for part in (*parts, "the rest", "total", "the cluster says"):
         assert part in done.stderr
