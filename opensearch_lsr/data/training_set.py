@@ -6,7 +6,7 @@ form                   what it holds                                            
 JSON Lines             ``{"query": text, "pos": text or texts, "negs": texts}``    one for each positive
 JSON Lines             ``{"query": text, "docs": texts, "scores": numbers}``       one; the best score is positive
 BEIR folder            ``corpus.jsonl``, ``queries.jsonl``, ``qrels/<split>.tsv``  one for each grade above 0
-Hub data set           columns query, positive, negative …                         one for each positive
+Hub data set           columns query, positive; negative, negative_1 … if any      one for each positive
 =====================  ==========================================================  ==============================
 
 Files may be compressed (``.gz``). Equal texts are one query or one document.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from typing import Any
 from opensearch_lsr.data import beir, documents, training_records
 from opensearch_lsr.errors import InputError, needs_extra
 from opensearch_lsr.whole_file import whole
+
+_NEGATIVES = re.compile(r"negative(_\d+)?")  # columns of a Hub data set
 
 
 @dataclass(frozen=True)
@@ -123,20 +126,20 @@ def read(path: Path, split: str = "train") -> TrainingSet:
     return found
 
 
-def read_hub(
-    name: str, split: str = "train", columns: Sequence[str] = ("query", "positive", "negative")
-) -> TrainingSet:
+def read_hub(name: str, split: str = "train") -> TrainingSet:
     """Read a data set of the Hub with the ``datasets`` package.
+
+    Its columns are ``query`` and ``positive``, and for negatives any of ``negative``, ``negative_1``, ``negative_2`` …;
+    others are not read. A positive or negative is a text or a list of texts.
 
     Args:
         name: ``owner/name``, ``owner/name:subset``, or a local folder that ``datasets`` loads.
         split: as ``datasets`` names it; a slice such as ``train[:1000]`` works, too.
-        columns: the query's column, the positive's, then any number of negatives'. A cell is a text or a list of
-            texts.
 
     Raises:
         MissingExtraError: when ``datasets`` is not installed.
-        InputError: when the data set cannot be loaded, lacks a column, or has a row that cannot be used.
+        InputError: when the data set cannot be loaded, lacks a column, has negatives in columns of other names only, or
+            has a row that cannot be used.
     """
     with needs_extra("train", "reading data sets of the Hub"):
         import datasets
@@ -146,13 +149,17 @@ def read_hub(
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{name}: split {split} cannot be loaded ({type(error).__name__}: {reason})") from error
-    if missing := [column for column in columns if column not in table.column_names]:
+    if missing := [column for column in ("query", "positive") if column not in table.column_names]:
         raise InputError(f"{name}: no column {missing[0]!r}; it has {', '.join(table.column_names)}")
+    negatives = [column for column in table.column_names if _NEGATIVES.fullmatch(column)]
+    unread = [column for column in table.column_names if column.lower().startswith("neg")]
+    if unread and not negatives:  # they would not be missed until the model is bad
+        raise InputError(f"{name}: column {unread[0]!r}; negatives are read from negative, negative_1 …: rename it")
     found = TrainingSet()
-    query, positive, *negatives = columns
     for number, cells in enumerate(table, start=1):
+        others = [cells[column] for column in negatives]
         try:
-            for row in training_records.pairs(cells[query], cells[positive], [cells[column] for column in negatives]):
+            for row in training_records.pairs(cells["query"], cells["positive"], others):
                 found._append(*row)
         except InputError as error:
             raise InputError(f"{name}: row {number} of {split}: {error}") from error

@@ -14,7 +14,7 @@ class Data:
         train: files or folders of examples: query/pos/negs or query/docs/scores JSON Lines, BEIR folders.
         train_rows: at most so many rows of each, drawn with the seed.
         split: the judgments read from BEIR folders.
-        hub: names of `datasets` on the Hub with the columns query, positive and optionally negative.
+        hub: names of `datasets` on the Hub with the columns query, positive and, if any, negative, negative_1 ….
         pseudo_queries: corpora (BEIR folder or JSON Lines) whose titles, headings and sentences become queries.
         pseudo_per_document: at most so many of them a document.
         pseudo_documents: at most so many documents of each corpus, drawn with the seed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -206,26 +207,49 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+Table = Callable[..., str]
+
+
 @pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """``table(column=[cells])``: a folder that ``datasets`` loads."""
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    folder = tmp_path / "data"
-    folder.mkdir()
-    columns = {"query": ["a", "b"], "positive": ["c", "d"], "negative_1": ["e", "c"], "many": [["f", "e"], []]}
-    datasets.Dataset.from_dict(columns).to_parquet(folder / "train.parquet")
-    return str(folder)
+
+    def make(**columns: list[Any]) -> str:
+        folder = tmp_path / "data"
+        folder.mkdir()
+        datasets.Dataset.from_dict(columns).to_parquet(folder / "train.parquet")
+        return str(folder)
+
+    return make
 
 
-def test_a_data_set_of_the_hub(table: str) -> None:
-    found = read_hub(table, columns=("query", "positive", "negative_1", "many"))
+def test_a_data_set_of_the_hub(table: Table) -> None:
+    """All its columns of negatives, however many; those of other names are not read."""
+    negatives: dict[str, list[Any]] = {"negative_1": ["e", "c"], "negative": [["f", "e"], []], "negative_score": [1, 2]}
+    found = read_hub(table(query=["a", "b"], positive=["c", "d"], **negatives))
     assert texts(found) == [("a", ["c", "e", "f"], None), ("b", ["d", "c"], None)]
 
 
-def test_a_data_set_of_the_hub_that_does_not_fit(table: str) -> None:
-    with pytest.raises(InputError, match="no column 'negative'; it has query, positive, negative_1, many"):
-        read_hub(table)
+def test_a_data_set_of_the_hub_without_negatives(table: Table) -> None:
+    found = read_hub(table(query=["a", "b"], positive=[["c"], ["d", "e"]], source=["x", "y"]))
+    assert texts(found) == [("a", ["c"], None), ("b", ["d"], None), ("b", ["e"], None)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"query": ["a"], "answer": ["b"]}, "no column 'positive'; it has query, answer"),
+        ({"query": ["a"], "positive": ["b"], "Negs": ["c"]}, "column 'Negs'; negatives are read from negative, nega"),
+        ({"query": ["a", "b"], "positive": [["c"], []]}, "row 2 of train: no documents in"),
+    ],
+)
+def test_a_data_set_of_the_hub_that_does_not_fit(table: Table, columns: dict[str, list[Any]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_hub(table(**columns))
+
+
+def test_a_split_that_the_hub_does_not_have(table: Table) -> None:
     with pytest.raises(InputError, match="split nothing cannot be loaded"):
-        read_hub(table, "nothing")
-    with pytest.raises(InputError, match="row 2 of train: no documents in"):
-        read_hub(table, columns=("query", "many"))
+        read_hub(table(query=["a"], positive=["b"]), "nothing")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
 
 from opensearch_lsr.cli.quickstart import SAMPLE
@@ -64,3 +65,18 @@ def test_what_another_split_asks_for_stays_unseen_in_a_file_too(tiny_recipe: Mak
     file = examples.gather(replace(recipe, data=Data(pseudo_queries=(str(SAMPLE / "corpus.jsonl"),))))
     assert folder.documents == file.documents
     assert len(folder.documents) < 200 < sum(1 for _ in (SAMPLE / "corpus.jsonl").open())
+
+
+@pytest.mark.parametrize("negatives", [{}, {"negative_1": ["tap water"], "negative_2": ["a dog"]}])
+def test_a_data_set_of_the_hub(
+    tiny_recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: dict[str, list[str]]
+) -> None:
+    """With negatives and without."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "pairs").mkdir()
+    table = datasets.Dataset.from_dict({"query": ["old pipe"], "positive": ["a pipe"], **negatives})
+    table.to_parquet(tmp_path / "pairs" / "train.parquet")
+    found = examples.gather(tiny_recipe(data=Data(hub=(str(tmp_path / "pairs"),))))
+    (row,) = found.rows
+    assert found.queries[row.query] == "old pipe"
+    assert [found.documents[index] for index in row.documents] == ["a pipe", *(cell for (cell,) in negatives.values())]
