@@ -11,30 +11,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
 import torch
+from encoding_memory import SAMPLE, resident
 from sentence_transformers import SparseEncoder
 from sentence_transformers.base.modules import Router
 from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding
 
-import opensearch_lsr
 from opensearch_lsr import QueryEncoder
 from opensearch_lsr.bundle import TABLE, Bundle
 
-QUERIES = Path(opensearch_lsr.__file__).parent / "samples" / "handbook" / "queries.jsonl"
-
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables; as the last line one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", type=int, default=10, help="of each query")
     parser.add_argument("--rounds", type=int, default=200)
@@ -47,26 +43,30 @@ def main() -> None:
 
     rows = one_by_one(ours, theirs, texts, arguments.rounds)
     print(f"{len(texts)} queries of {arguments.words} words, {arguments.rounds} rounds\n")
-    print(f"{'µs a query':34}{'p50':>8}{'p99':>8}")
+    print(f"{'µs a query':36}{'p50':>8}{'p99':>8}")
+    micro = {}
     for name, times in rows.items():
-        p50, p99 = statistics.median(times) / 1000, statistics.quantiles(times, n=100)[98] / 1000
-        print(f"{name:34}{p50:8.1f}{p99:8.1f}")
-    single = statistics.median(rows["sentence-transformers"]) / statistics.median(rows["encode"])
+        micro[name] = statistics.median(times) / 1000, statistics.quantiles(times, n=100)[98] / 1000
+        print(f"{name:36}{micro[name][0]:8.1f}{micro[name][1]:8.1f}")
+    single = micro["sentence-transformers"][0] / micro["encode"][0]
     print(f"\nsentence-transformers / encode: {single:.0f}x\n")
 
     many = [f"{text} {number}" for number in range(64) for text in texts]
-    print(f"{'queries/s, ' + format(len(many), ',') + ' queries':34}{'':>8}")
-    for name, rate in throughput(ours, theirs, many).items():
-        print(f"{name:34}{rate:8,.0f}")
-    if arguments.memory:
+    print(f"{'queries/s, ' + format(len(many), ',') + ' queries':36}{'':>8}")
+    rates = throughput(ours, theirs, many)
+    for name, rate in rates.items():
+        print(f"{name:36}{rate:8,.0f}")
+    sizes = memory(ours, texts, arguments.memory) if arguments.memory else []
+    if sizes:
         print(f"\n{'queries encoded':>16}{'MiB':>8}")
-        for done, size in memory(ours, texts, arguments.memory):
-            print(f"{done:16,}{size:8.1f}")
+    for done, size in sizes:
+        print(f"{done:16,}{size:8.1f}")
+    print(json.dumps({"words": arguments.words, "p50_p99_us": micro, "ratio": single, "per_s": rates, "mib": sizes}))
 
 
 def queries(words: int) -> list[str]:
     """The sample's queries, each repeated and cut to a number of words."""
-    lines = QUERIES.read_text(encoding="utf-8").splitlines()
+    lines = (SAMPLE / "queries.jsonl").read_text(encoding="utf-8").splitlines()
     return [" ".join(islice(cycle(json.loads(line)["text"].split()), words)) for line in lines]
 
 
@@ -138,12 +138,6 @@ def memory(encoder: QueryEncoder, texts: Sequence[str], total: int) -> list[tupl
             found.append((number, resident()))
         encoder.encode(f"{texts[number % len(texts)]} {number}")
     return found
-
-
-def resident() -> float:
-    """Of this process, in MiB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""Where a query's milliseconds go: BM25, whole vectors, what makes them faster, and what was tried and did not.
+"""Where a query's milliseconds go: BM25, whole vectors, the presets, and what else was tried to spend fewer.
 
     python benchmarks/query_latency.py --documents 100000
 
 An embedded OpenSearch is started for it, on the same cores. SciFact is grown to a size (see README.md), each index is
-merged to one segment, and the systems take turns query by query. Beside the client's times, what explains them:
+merged to one segment, and the systems take turns query by query. Ratios are to BM25's p50 and p99, with hits counted
+(up to 10,000, the default) and not. Beside them, what a system costs, and what explains its time:
 
-empty     the same request to an index without documents: connection, JSON, parsing, the client's own part
-in shard  what OpenSearch's profile API says of the query, which leaves out a second step (two-phase, fast)
+nDCG@10   of the judged queries; of exact: its share of exact search's; overlap: how many of its first ten are found
+request   bytes of its body
+empty     ms of the same request to an index without documents: connection, JSON, parsing, the client's own part
+in shard  ms, what OpenSearch's profile API says of the query, which leaves out a second step (two-phase, fast)
 postings  entries of posting lists that were stepped to, by the same profile
-scored    documents that were scored, of all that have a token of the query
-
-``sorted`` is exact search of an index whose documents are in order of their strongest token (``index.sort.field``), so
-that those alike lie together and more blocks can be skipped; no deployment option, as it does not pay.
+scored    documents that were scored
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from encoding import CORES, SHARED
+from query_latency_systems import TRIED
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster.connect import connect
-from opensearch_lsr.evaluation import collection, growth, latency, likeness, percentiles, relevance, storage, vectors
+from opensearch_lsr.evaluation import growth, latency, likeness, measures, percentiles, relevance, storage, vectors
+from opensearch_lsr.evaluation.collection import Collection
+from opensearch_lsr.evaluation.collection import read as read_collection
 from opensearch_lsr.evaluation.context import Context
 from opensearch_lsr.evaluation.systems import SYSTEMS
-from opensearch_lsr.evaluation.systems.sparse import SparseIndex, Tokens
-from opensearch_lsr.evaluation.timing import drawn
 from opensearch_lsr.local.node import Node
 
 if TYPE_CHECKING:
@@ -45,37 +45,8 @@ if TYPE_CHECKING:
     Records = Callable[[], Iterator[storage.Record]]
 
 BASELINE, EXACT, SEED = "bm25", "tokens", 1
-ORDER = "strongest"  # a field
-
-
-class SortedIndex(SparseIndex):
-    """The exact index, its documents in order of their strongest token."""
-
-    name: ClassVar[str] = "lsr-sorted"
-
-    def body(self) -> dict[str, Any]:
-        body = super().body()
-        body["settings"] = {**body["settings"], "sort.field": ORDER, "sort.order": "asc"}
-        body["mappings"]["properties"] = {**body["mappings"]["properties"], ORDER: {"type": "keyword"}}
-        return body
-
-    def source(self, record: storage.Record) -> dict[str, Any]:
-        vector: Any = record.vector or {}
-        table = self.bundle.weights
-        return super().source(record) | {ORDER: max(vector, key=lambda token: vector[token] * table.get(token, 0.0))}
-
-
-class Sorted(Tokens):
-    """Exact search of it."""
-
-    name: ClassVar[str] = "sorted"
-    title: ClassVar[str] = "LSR (sorted)"
-    place: ClassVar[type[SparseIndex]] = SortedIndex
-
-
-WAYS: dict[str, Any] = {
-    name: SYSTEMS[name] for name in (BASELINE, EXACT, "pruned-query", "two-phase", "balanced", "fast", "seismic")
-} | {"sorted": Sorted}
+SHIPPED = (BASELINE, EXACT, "two-phase", "balanced", "fast", "pruned-query", "seismic")
+WAYS: dict[str, Any] = {name: SYSTEMS[name] for name in SHIPPED} | {system.name: system for system in TRIED}
 
 
 def main() -> None:
@@ -85,35 +56,32 @@ def main() -> None:
     parser.add_argument("--collection", type=Path, default=SHARED / "collections" / "scifact")
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--systems", nargs="+", choices=[*WAYS], default=[*WAYS])
-    parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--queries", type=int, help="[default: all judged ones]")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--heap", default="4g")
     parser.add_argument("--cache", type=Path, help="where vectors are kept; a suite's may be given [default: nowhere]")
     arguments = parser.parse_args()
     names = list(dict.fromkeys([BASELINE, EXACT, *arguments.systems]))
 
-    bundle, found = Bundle.open(arguments.bundle), collection.read(arguments.collection)
-    texts = drawn(found.queries, arguments.queries, SEED)
+    bundle, found = Bundle.open(arguments.bundle), read_collection(arguments.collection)
+    asked = replace(found, queries=dict(list(found.queries.items())[: arguments.queries]))
     node = Node("bench-query-latency")
     with tempfile.TemporaryDirectory() as nowhere:
-        records, largest = grown(bundle, found, arguments.documents, arguments.cache or Path(nowhere))
+        records, context = grown(bundle, found, arguments.documents, arguments.cache or Path(nowhere))
         node.stop(wipe=True)
         try:
-            client = connect(node.start(heap=arguments.heap).url)
-            context = Context(client, "query-latency", "full", arguments.documents, bundle, largest_weight=largest)
+            context = replace(context, client=connect(node.start(heap=arguments.heap).url))
             full = built(context, names, records)
             empty = built(replace(context, collection="empty", documents=0), names, lambda: iter(()))
-            print(
-                f"{len(texts)} queries to {len(names)} systems, {arguments.rounds} rounds, counted and not", flush=True
-            )
-            figures = measured(client, full, empty, texts, arguments.rounds)
+            print(f"{len(asked.queries)} queries, {arguments.rounds} rounds, {len(names)} systems", flush=True)
+            figures = measured(context.client, full, empty, asked, arguments.rounds)
         finally:
             node.stop(wipe=True)
     report(figures, arguments)
 
 
-def grown(bundle: Bundle, found: collection.Collection, size: int, cache: Path) -> tuple[Records, float]:
-    """The collection's documents and grown ones with their vectors, as the scale suite has them; the largest weight."""
+def grown(bundle: Bundle, found: Collection, size: int, cache: Path) -> tuple[Records, Context]:
+    """The collection's documents and grown ones with their vectors, as the scale suite has them."""
     parts = growth.cut(found.documents, found.judged)
     real = encoded(bundle, [document.whole for document in found.documents], cache)
     of_parts = encoded(bundle, [part.document.whole for part in parts], cache)
@@ -130,7 +98,17 @@ def grown(bundle: Bundle, found: collection.Collection, size: int, cache: Path) 
         for document, maximum in stream.documents(more):
             yield storage.Record(document.id, document.title, document.text, alike(maximum))
 
-    return records, max(real.largest_weight, alike.scale * of_parts.largest_weight)
+    nobody: Any = None  # the node is not started yet
+    context = Context(
+        nobody,
+        "query-latency",
+        "full",
+        size,
+        bundle,
+        largest_weight=max(real.largest_weight, alike.scale * of_parts.largest_weight),
+        occurring=list(dict.fromkeys([*real.occurring, *of_parts.occurring])),
+    )
+    return records, context
 
 
 def encoded(bundle: Bundle, texts: list[str], cache: Path) -> vectors.SparseVectors:
@@ -147,32 +125,36 @@ def built(context: Context, names: list[str], records: Records) -> dict[str, Sys
             raise SystemExit(f"{name}: {why}")
         if system.storage.name not in loaded:
             loaded.add(system.storage.name)
-            print(f"index {system.index}", flush=True)
-            storage.build(system.storage, records())
+            done = storage.build(system.storage, records())
+            print(f"{system.index}: {done['index_bytes'] / 1e6:,.0f} MB, merged in {done['merge_s']:.0f} s", flush=True)
         system.prepare()
     return systems
 
 
 def measured(
-    client: OpenSearch, full: Mapping[str, System], empty: Mapping[str, System], texts: list[str], rounds: int
+    client: OpenSearch, full: Mapping[str, System], empty: Mapping[str, System], found: Collection, rounds: int
 ) -> dict[str, dict[str, Any]]:
     """All figures of each system."""
-    times = partial(latency.interleaved, client, queries=texts, rounds=rounds, seed=SEED)
-    counted, uncounted = (
-        {row["name"]: row for row in percentiles.summary(times(full, track_total_hits=way), BASELINE, SEED)}
-        for way in (True, False)
-    )
-    nothing = {row["name"]: row for row in percentiles.summary(times(empty), BASELINE, SEED)}
-    queries = {str(number): text for number, text in enumerate(texts)}
-    runs = {name: relevance.collect(client, system, queries, size=10).run for name, system in full.items()}
+    texts = list(found.queries.values())
+
+    def times(systems: Mapping[str, System], counted: bool = True) -> dict[str, dict[str, Any]]:
+        samples = latency.interleaved(client, systems, texts, rounds=rounds, seed=SEED, track_total_hits=counted)
+        return {row["name"]: row for row in percentiles.summary(samples, BASELINE, SEED)}
+
+    counted, uncounted, nothing = times(full), times(full, counted=False), times(empty)
+    runs = {name: relevance.collect(client, system, found.queries, size=10).run for name, system in full.items()}
+    qrels = {query: found.qrels[query] for query in found.queries}
+    ndcg = {name: measures.evaluate(qrels, run, ("nDCG@10",))["nDCG@10"] for name, run in runs.items()}
     return {
         name: {
             "p50_ms": counted[name]["total_ms"]["p50"],
             "ratio": ratio(counted[name]),
-            "uncounted_p50_ms": uncounted[name]["total_ms"]["p50"],
             "uncounted_ratio": ratio(uncounted[name]),
-            "empty_p50_ms": nothing[name]["total_ms"]["p50"],
+            "ndcg": ndcg[name],
+            "of_exact": ndcg[name] / ndcg[EXACT] if name != BASELINE else None,
             "overlap": relevance.overlap(runs[name], runs[EXACT]) if name != BASELINE else None,
+            "request_bytes": mean(sent(system, text) for text in texts),
+            "empty_p50_ms": nothing[name]["total_ms"]["p50"],
             **profiled(client, system, texts),
         }
         for name, system in full.items()
@@ -182,6 +164,12 @@ def measured(
 def ratio(row: Mapping[str, Any]) -> dict[str, float]:
     """p50's and p99's to the baseline's."""
     return {name: row["ratio"][name]["value"] if row["ratio"] else 1.0 for name in ("p50", "p99")}
+
+
+def sent(system: System, text: str) -> int:
+    """Bytes of a request's body."""
+    _, body = system.request(system.encode(text), latency.SIZE, track_total_hits=True)
+    return len(json.dumps(body, separators=(",", ":")))
 
 
 def profiled(client: OpenSearch, system: System, texts: list[str]) -> dict[str, float]:
@@ -209,16 +197,16 @@ def leaves_of(query: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def report(figures: Mapping[str, Mapping[str, Any]], arguments: argparse.Namespace) -> None:
     """The table."""
     print(f"\n{arguments.collection.name} grown to {arguments.documents:,}; client and cluster on {CORES} cores\n")
-    columns = {"p50 ms": 8, "to BM25": 9, "p99": 8, "uncounted": 11, "p99 ": 8, "empty": 7, "in shard": 10}
-    columns |= {"postings": 10, "scored": 8, "overlap": 9}
-    print(" " * 14 + "".join(f"{column.strip():>{width}}" for column, width in columns.items()))
+    columns = ("p50 ms", "to BM25", "p99", "uncounted", "p99", "nDCG@10", "of exact", "overlap", "request", "empty")
+    print(" " * 24 + "".join(f"{column:>10}" for column in (*columns, "in shard", "postings", "scored")))
     for name, row in figures.items():
-        same = "–" if row["overlap"] is None else f"{row['overlap']:.2f}"
-        print(
-            f"{name:14}{row['p50_ms']:8.2f}{row['ratio']['p50']:8.2f}x{row['ratio']['p99']:7.2f}x"
-            f"{row['uncounted_ratio']['p50']:10.2f}x{row['uncounted_ratio']['p99']:7.2f}x{row['empty_p50_ms']:7.2f}"
-            f"{row['in_shard_ms']:10.2f}{row['postings']:10,.0f}{row['scored']:8,.0f}{same:>9}"
-        )
+        cells = [f"{row['p50_ms']:.2f}"]
+        cells += [f"{row[kind][at]:.2f}x" for kind in ("ratio", "uncounted_ratio") for at in ("p50", "p99")]
+        cells += [f"{row['ndcg']:.3f}"]
+        cells += ["–" if row[kind] is None else f"{row[kind]:.3f}" for kind in ("of_exact", "overlap")]
+        cells += [f"{row['request_bytes']:,.0f}", f"{row['empty_p50_ms']:.2f}", f"{row['in_shard_ms']:.2f}"]
+        cells += [f"{row['postings']:,.0f}", f"{row['scored']:,.0f}"]
+        print(f"{name:24}" + "".join(f"{cell:>10}" for cell in cells))
     print(json.dumps({"cores": CORES, "documents": arguments.documents, **figures}))
 
 

@@ -2,11 +2,13 @@
 
     python benchmarks/startup.py
 
-Whole processes, interleaved, median of 15 runs in milliseconds; the second figure is what it adds to bare Python.
+Whole processes, interleaved, median of 15 runs in milliseconds; the second figure is what it adds to bare Python. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import subprocess
@@ -37,6 +39,7 @@ def main() -> None:
     for name, measured in times.items():
         median = statistics.median(measured)
         print(f"{name:32} {median:7.1f} ms   +{median - bare:6.1f} ms   (max {max(measured):.1f})")
+    print(json.dumps({"runs": RUNS, "median_ms": {name: statistics.median(found) for name, found in times.items()}}))
 
 
 if __name__ == "__main__":
