@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from opensearch_lsr import strict_json
@@ -52,6 +53,69 @@ def read_qrels(path: Path, split: str = "test") -> Qrels:
         except ValueError as error:
             raise InputError(f"{path}:{number}: not 'query-id<TAB>corpus-id<TAB>score'") from error
     return qrels
+
+
+def splits(folder: Path) -> dict[str, Path]:
+    """Split → its file in ``qrels``, by name; the plain one where there are both."""
+    found: dict[str, Path] = {}
+    for ending in (".tsv.gz", ".tsv"):
+        found |= {file.name.removesuffix(ending): file for file in (folder / "qrels").glob(f"*{ending}")}
+    return dict(sorted(found.items()))
+
+
+def split_file(folder: Path, split: str) -> Path:
+    """The judgments of a split.
+
+    Raises:
+        InputError: naming the folder's splits when it is none of them.
+    """
+    there = splits(folder)
+    if split not in there:
+        missing = folder / "qrels" / f"{split}.tsv"
+        raise InputError(f"{missing}: no such split; this folder has: {', '.join(there) or 'none'}")
+    return there[split]
+
+
+def read_relevant(file: Path, queries: Mapping[str, str], texts: Mapping[str, str]) -> Qrels:
+    """The grades above 0 of a file of judgments, as :func:`read_qrels` has them.
+
+    Args:
+        file: a :func:`split_file`.
+        queries: query id → text.
+        texts: document id → text.
+
+    Raises:
+        InputError: when nothing is relevant, or naming the file and line that judges a query or document which is not
+            there or has no text.
+    """
+    relevant: Qrels = {}
+    for query, judgments in read_qrels(file).items():
+        for document, grade in judgments.items():
+            if grade > 0:
+                if problem := _problem(query, document, queries, texts):
+                    raise InputError(f"{_judgment(file, query, document)}: {problem}")
+                relevant.setdefault(query, {})[document] = grade
+    if not relevant:
+        raise InputError(f"{file}: no judgment with a grade above 0; name another split")
+    return relevant
+
+
+def _problem(query: str, document: str, queries: Mapping[str, str], texts: Mapping[str, str]) -> str | None:
+    if query not in queries:
+        return f"judges query {query!r}, which is not in queries.jsonl; add it or remove the line"
+    if not queries[query].strip():
+        return f"judges query {query!r}, which is empty in queries.jsonl; give it text or remove the line"
+    if document not in texts:
+        return f"judges document {document!r}, which is not in the corpus; add it or remove the line"
+    if not texts[document].strip():
+        return f"judges document {document!r}, which has no text in the corpus; give it text or remove the line"
+    return None
+
+
+def _judgment(path: Path, query: str, document: str) -> str:
+    """Where a judgment stands, as ``file:line``."""
+    lines = (number for number, line in _lines(path) if line.split("\t")[:2] == [query, document])
+    return f"{path}:{next(lines)}"
 
 
 def _plain_or_gz(path: Path) -> Path:

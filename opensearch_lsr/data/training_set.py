@@ -180,10 +180,7 @@ def write(rows: TrainingSet, path: Path) -> None:
 
 
 def _read_beir(folder: Path, split: str) -> TrainingSet:
-    judged = folder / "qrels" / f"{split}.tsv"
-    if not judged.is_file():
-        there = ", ".join(sorted(file.stem for file in judged.parent.glob("*.tsv"))) or "none"
-        raise InputError(f"{judged}: no such file; splits of this folder: {there}")
+    judged = beir.split_file(folder, split)  # before a corpus that may be large
     found = TrainingSet()
     texts: dict[str, str] = {}  # by id
     for item in documents.read_all(str(folder), documents.TITLED):
@@ -191,35 +188,10 @@ def _read_beir(folder: Path, split: str) -> TrainingSet:
         if text.strip():
             found.add_document(text)
     queries = beir.read_queries(folder)
-    for query, judgments in beir.read_qrels(folder, split).items():
-        for document in (document for document, grade in judgments.items() if grade > 0):
-            if problem := _problem(query, document, queries, texts):
-                raise InputError(f"{_judgment(judged, query, document)}: {problem}")
+    for query, relevant in beir.read_relevant(judged, queries, texts).items():
+        for document in relevant:
             found.add(queries[query], [texts[document]])
-    if not found.rows:
-        raise InputError(f"{judged}: no judgment with a grade above 0; nothing to train on")
     return found
-
-
-def _problem(query: str, document: str, queries: dict[str, str], texts: dict[str, str]) -> str | None:
-    if query not in queries:
-        return f"judges query {query!r}, which is not in queries.jsonl; add it or remove the line"
-    if not queries[query].strip():
-        return f"judges query {query!r}, which is empty in queries.jsonl; give it text or remove the line"
-    if document not in texts:
-        return f"judges document {document!r}, which is not in the corpus; add it or remove the line"
-    if not texts[document].strip():
-        return f"judges document {document!r}, which has no text in the corpus; give it text or remove the line"
-    return None
-
-
-def _judgment(path: Path, query: str, document: str) -> str:
-    """Where a judgment stands, as ``file:line``."""
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if line.split("\t")[:2] == [query, document]:
-                return f"{path}:{number}"
-    return str(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:

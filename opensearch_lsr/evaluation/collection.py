@@ -86,11 +86,9 @@ def read(given: str | Path, split: str = "test") -> Collection:
 def _from_folder(folder: Path, split: str) -> Collection:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give a BEIR folder, ir_datasets:ID or hub:owner/name")
-    splits = sorted({file.name.split(".tsv")[0] for file in (folder / "qrels").glob("*.tsv*")})
-    if split not in splits:
-        raise InputError(f"{folder}/qrels/{split}.tsv: no such split; this folder has: {', '.join(splits) or 'none'}")
+    judged = beir.split_file(folder, split)  # before a corpus that may be large
     found = [Document(*fields) for fields in documents.read_titled(folder)]
-    return _checked(folder.absolute().name, split, found, beir.read_queries(folder), beir.read_qrels(folder, split))
+    return _checked(folder.absolute().name, split, found, beir.read_queries(folder), beir.read_qrels(judged))
 
 
 def _from_ir_datasets(name: str, split: str) -> Collection:

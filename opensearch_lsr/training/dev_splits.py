@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.data import beir, documents
-from opensearch_lsr.errors import InputError, needs_extra
+from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.recipe import Evaluation
 
@@ -44,7 +44,7 @@ def evaluator(asked: Sequence[Evaluation], seed: int, max_length: int, batch_siz
     figures compare checkpoints of one run; they are no test results.
 
     Raises:
-        InputError: when a folder is no BEIR folder or a judged document is missing.
+        InputError: when a folder is no BEIR folder, or naming the file and line that judges what is not there.
     """
     parts = [_evaluator(entry, seed, batch_size) for entry in asked]
     return AtLength(parts, max_length) if parts else None
@@ -63,25 +63,17 @@ def thin(asked: Evaluation, seed: int) -> Thinned:
     """Draw queries and documents; all that is relevant for a drawn query is kept.
 
     Raises:
-        InputError: when the folder is no BEIR folder or no query has a relevant document.
+        InputError: when the folder is no BEIR folder or has no such split, or as :func:`beir.read_relevant` does.
     """
     folder, generator = Path(asked.folder), random.Random(seed)
-    queries = beir.read_queries(folder)
-    corpus = {
-        document.id: text
+    judged, queries = beir.split_file(folder, asked.split), beir.read_queries(folder)
+    texts = {
+        document.id: documents.text_of(document.source, documents.TITLED)
         for document in documents.read_all(str(folder), documents.TITLED)
-        if (text := documents.text_of(document.source, documents.TITLED))
     }
-    qrels = beir.read_qrels(folder, asked.split)
-    relevant = {
-        query: {document: grade for document, grade in judged.items() if grade > 0 and document in corpus}
-        for query, judged in qrels.items()
-        if query in queries
-    }
-    usable = sorted(query for query, found in relevant.items() if found)
-    if not usable:
-        raise InputError(f"{folder}: split {asked.split} has no judged query whose document is in the corpus")
-    drawn = generator.sample(usable, min(asked.queries, len(usable)))
+    relevant = beir.read_relevant(judged, queries, texts)
+    corpus = {document: text for document, text in texts.items() if text}
+    drawn = generator.sample(sorted(relevant), min(asked.queries, len(relevant)))
     kept = {document for query in drawn for document in relevant[query]}
     others = sorted(corpus.keys() - kept)
     kept |= set(generator.sample(others, min(max(asked.documents - len(kept), 0), len(others))))

@@ -97,8 +97,8 @@ def _add_unmatched(found: TrainingSet, recipe: Recipe) -> None:
 
 def _judged_elsewhere(folder: Path, split: str) -> set[str]:
     judged = {
-        file.stem: {document for row in beir.read_qrels(folder, file.stem).values() for document in row}
-        for file in folder.glob("qrels/*.tsv")
+        name: {document for row in beir.read_qrels(file).values() for document in row}
+        for name, file in beir.splits(folder).items()
     }
     own = judged.pop(split, set())
     return set().union(*judged.values()) - own

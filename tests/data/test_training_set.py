@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opensearch_lsr.cli.quickstart import SAMPLE
+from opensearch_lsr.data.beir import splits
 from opensearch_lsr.data.training_set import Row, TrainingSet, read, read_hub, write
 from opensearch_lsr.errors import InputError
 
@@ -119,6 +120,21 @@ def test_a_beir_folder(tmp_path: Path) -> None:
     assert found.rows == [Row(0, (0,))]
 
 
+def test_a_beir_folder_with_packed_judgments(tmp_path: Path) -> None:
+    """Of two files of one split the plain one is read."""
+    plain = beir(tmp_path, CORPUS, "q\t4\t1\n") / "qrels" / "train.tsv"
+    packed = plain.with_name("train.tsv.gz")
+    packed.write_bytes(gzip.compress(b"query-id\tcorpus-id\tscore\n\nq\t2\t1\nq\t9\t1\n"))
+    plain.with_name("dev.tsv.gz").write_bytes(packed.read_bytes())
+    assert splits(tmp_path) == {"dev": plain.with_name("dev.tsv.gz"), "train": plain}
+    assert read(tmp_path).rows == [Row(0, (0,))]
+    plain.unlink()
+    with pytest.raises(InputError, match="train.tsv.gz:4: judges document '9', which is not in the corpus"):
+        read(tmp_path)
+    packed.write_bytes(gzip.compress(b"query-id\tcorpus-id\tscore\nq\t2\t1\n"))
+    assert read(tmp_path).rows == [Row(0, (1,))]
+
+
 @pytest.mark.parametrize(
     ("judgments", "message"),
     [
@@ -139,7 +155,7 @@ def test_a_corpus_with_a_bad_line(tmp_path: Path) -> None:
     beir(tmp_path, [*CORPUS, {"_id": "2", "text": "again"}], "q\t1\t1\n")
     with pytest.raises(InputError, match="corpus.jsonl:5: duplicate id '2', first at line 2; correct the line"):
         read(tmp_path)
-    with pytest.raises(InputError, match="dev.tsv: no such file; splits of this folder: train"):
+    with pytest.raises(InputError, match="dev.tsv: no such split; this folder has: train"):
         read(tmp_path, "dev")
 
 

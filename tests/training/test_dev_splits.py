@@ -67,11 +67,23 @@ def test_the_main_score_is_the_mean_over_splits(encoder: SparseEncoder) -> None:
     assert 0 < expected < 1
 
 
-def test_none_and_nothing_judged(tmp_path: Path) -> None:
-    assert evaluator((), 1, 64) is None
+@pytest.mark.parametrize(
+    ("judgments", "message"),
+    [
+        ("q\td\t0\n", "dev.tsv: no judgment with a grade above 0; name another split"),
+        ("q\td\t1\nq\te\t1\n", "dev.tsv:3: judges document 'e', which is not in the corpus"),
+        ("q\td\t1\np\td\t1\n", "dev.tsv:3: judges query 'p', which is not in queries.jsonl"),
+    ],
+)
+def test_judgments_that_lead_nowhere(tmp_path: Path, judgments: str, message: str) -> None:
+    """They would raise the figures, were they left out."""
     (tmp_path / "qrels").mkdir()
     (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "snow"}\n')
     (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "snow"}\n')
-    (tmp_path / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq\td\t0\n")
-    with pytest.raises(InputError, match="split dev has no judged query whose document is in the corpus"):
+    (tmp_path / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\n" + judgments)
+    with pytest.raises(InputError, match=message):
         evaluator((Evaluation(str(tmp_path)),), 1, 64)
+
+
+def test_none() -> None:
+    assert evaluator((), 1, 64) is None

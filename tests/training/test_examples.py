@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +67,16 @@ def test_what_another_split_asks_for_stays_unseen_in_a_file_too(tiny_recipe: Mak
     file = examples.gather(replace(recipe, data=Data(pseudo_queries=(str(SAMPLE / "corpus.jsonl"),))))
     assert folder.documents == file.documents
     assert len(folder.documents) < 200 < sum(1 for _ in (SAMPLE / "corpus.jsonl").open())
+
+
+def test_what_packed_judgments_ask_for_stays_unseen_too(tiny_recipe: Make, tmp_path: Path) -> None:
+    """The sample with its test split compressed."""
+    folder = shutil.copytree(SAMPLE, tmp_path / "sample")
+    judgments = folder / "qrels" / "test.tsv"
+    judgments.with_name("test.tsv.gz").write_bytes(gzip.compress(judgments.read_bytes()))
+    judgments.unlink()
+    found = [examples.gather(tiny_recipe(data=Data(pseudo_queries=(str(place),)))) for place in (SAMPLE, folder)]
+    assert found[0].documents == found[1].documents
 
 
 @pytest.mark.parametrize("negatives", [{}, {"negative_1": ["tap water"], "negative_2": ["a dog"]}])
