@@ -2,11 +2,13 @@
 
     python benchmarks/quantization.py CHECKPOINT --collection ../shared/collections/scifact
     python benchmarks/quantization.py CHECKPOINT --max-length 128 --documents 500 --quantize none int8 int4
+    python benchmarks/quantization.py CHECKPOINT --quantize int8-dynamic --vocabulary corpus.jsonl
 
 Scores are offline dot products of query weights and full document vectors (nothing pruned, title + " " + text), so
 the difference is quantisation's alone. Each bundle encodes in a process of its own, whose peak memory (onnxruntime,
-graph, activations, and the vectors it made) is what the table has. Prints a table and, as its last line, one JSON
-object.
+graph, activations, and the vectors it made) is what the table has. With --vocabulary each is exported a second time,
+with the tokens of that file alone (``export --vocabulary``): a corpus' own, say. Prints a table and, as its last line,
+one JSON object.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument(
         "--quantize", nargs="+", default=QUANTIZATIONS, choices=QUANTIZATIONS, help="the first is compared with"
     )
+    parser.add_argument("--vocabulary", type=Path, help="compare with bundles of this file's tokens, too")
     arguments = parser.parse_args()
 
     ids, texts = (column[: arguments.documents] for column in read_documents(arguments.collection))
@@ -65,8 +68,9 @@ def main() -> None:
     qrels = {query: judged for query, judged in qrels.items() if not there.isdisjoint(judged)}
     with tempfile.TemporaryDirectory() as folder:
         results = [
-            measure(arguments, quantization, Path(folder), ids, texts, queries, qrels)
+            measure(arguments, quantization, vocabulary, Path(folder), ids, texts, queries, qrels)
             for quantization in arguments.quantize
+            for vocabulary in ([None, arguments.vocabulary] if arguments.vocabulary else [None])
         ]
     report(results, arguments.collection.name, arguments.split)
 
@@ -74,6 +78,7 @@ def main() -> None:
 def measure(
     arguments: argparse.Namespace,
     quantization: str,
+    vocabulary: Path | None,
     folder: Path,
     ids: list[str],
     texts: list[str],
@@ -83,13 +88,15 @@ def measure(
     """Export, encode the collection, search it with the judged queries."""
     from opensearch_lsr.export.export import export
 
-    bundle = export(arguments.checkpoint, folder / quantization, quantize=quantization, max_length=arguments.max_length)
+    name = f"{quantization}, vocabulary" if vocabulary else quantization
+    options = {"quantize": quantization, "max_length": arguments.max_length, "vocabulary": vocabulary}
+    bundle = export(arguments.checkpoint, folder / name, **options)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         vectors, seconds, peak = process.submit(encode, bundle.path, texts).result()
     encoder = QueryEncoder.from_pretrained(str(bundle.path))
     run = search({query: encoder.encode(queries[query]) for query in qrels}, ids, vectors)
     return Result(
-        quantization=quantization,
+        quantization=name,
         ndcg_10=ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10],
         active_dims=sum(map(len, vectors)) / len(vectors),
         documents_per_second=len(texts) / seconds,
@@ -139,10 +146,10 @@ def read_documents(collection: Path) -> tuple[list[str], list[str]]:
 
 def report(results: list[Result], collection: str, split: str) -> None:
     print(f"{collection}, {split} queries")
-    print(f"{'weights':<12}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}  {'peak MB':>7}")
+    print(f"{'weights':<24}  {'nDCG@10':>8}  {'active dims':>11}  {'docs/s':>6}  {'ONNX MB':>7}  {'peak MB':>7}")
     for result in results:
         print(
-            f"{result.quantization:<12}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
+            f"{result.quantization:<24}  {result.ndcg_10:>8.4f}  {result.active_dims:>11.1f}  "
             f"{result.documents_per_second:>6.1f}  {result.onnx_bytes / 1e6:>7.1f}  {result.peak_bytes / 1e6:>7.0f}"
         )
     losses = {result.quantization: results[0].ndcg_10 - result.ndcg_10 for result in results[1:]}

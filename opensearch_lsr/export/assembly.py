@@ -41,7 +41,7 @@ def float32(body: Any, graph: DocumentGraph) -> Any:
     """
     if graph.decoder:
         weight = _table(body.graph, graph.decoder)
-        head.append(body.graph, weight, len(graph.keep), graph.bias.numpy(), HIDDEN, MAXIMA)
+        head.append(body.graph, weight, graph.bias.numpy(), graph.kept, HIDDEN, MAXIMA)
     return _finished(body, graph)
 
 
@@ -80,9 +80,9 @@ def int8_dynamic(body: Any, graph: DocumentGraph) -> Any:
     found = quantization.matrices(model.graph)
     if f"{name}.int8" in found:
         scales = numpy_helper.to_array(found[f"{name}.scale"])[:, 0]
-        head.append_int8(model.graph, f"{name}.int8", scales, bias, HIDDEN, MAXIMA)
+        head.append_int8(model.graph, f"{name}.int8", scales, bias, graph.kept, HIDDEN, MAXIMA)
     else:
-        head.append(model.graph, name, len(graph.keep), bias, HIDDEN, MAXIMA)
+        head.append(model.graph, name, bias, graph.kept, HIDDEN, MAXIMA)
     return _finished(model, graph)
 
 
@@ -97,10 +97,10 @@ def int4(body: Any, graph: DocumentGraph) -> Any:
     if graph.decoder:
         name, bias = _table(body.graph, graph.decoder), graph.bias.numpy()
         if four_bits.table(body, name):
-            shape = len(graph.keep), graph.decoder.in_features
-            head.append_int4(body.graph, name, shape, four_bits.BLOCK, bias, HIDDEN, MAXIMA)
+            size = graph.decoder.in_features
+            head.append_int4(body.graph, name, size, four_bits.BLOCK, bias, graph.kept, HIDDEN, MAXIMA)
         else:
-            head.append(body.graph, name, len(graph.keep), bias, HIDDEN, MAXIMA)
+            head.append(body.graph, name, bias, graph.kept, HIDDEN, MAXIMA)
     four_bits.products(body)
     return _finished(quantization.quantize(body), graph)
 

@@ -25,9 +25,13 @@ with needs_extra("export", "exporting a checkpoint"):
     from opensearch_lsr.training.head import skipped
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from opensearch_lsr.training.lexical_prior import LexicalPrior
 
 OPSET, IR_VERSION = 17, 8
+WORTH_CUTTING = 0.95  # of the columns
 HIDDEN, MAXIMA, PRIOR = "hidden", "maxima", "prior"  # outputs of the body
 
 
@@ -83,6 +87,12 @@ class DocumentGraph(torch.nn.Module):
         """The decoder's, float32 [vocab]."""
         bias = self.decoder.bias if self.decoder else None
         return torch.zeros_like(self.keep) if bias is None else bias.detach()
+
+    @property
+    def kept(self) -> NDArray[np.int64] | None:
+        """int64, the columns that can fire; None where nearly all can, and leaving some out would save nothing."""
+        kept = self.keep.nonzero().squeeze(1).numpy()
+        return kept if len(kept) <= WORTH_CUTTING * len(self.keep) else None
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """int64 ids and mask [batch, sequence] → float32 [batch, vocab] ≥ 0; a fully masked row is all zeros.

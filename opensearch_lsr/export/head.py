@@ -10,6 +10,9 @@ With int8 arithmetic each document's hidden states are scaled to 7 bits by one n
 ``s_d = max |h| / 63``, so a vector does not depend on the documents beside it, and the maximum is taken of integers:
 ``w_j = act(s_d · scale_j · max_i (Q_h · Q_E) + b_j)``. Seven bits, not eight: products of pairs then fit in 16 bits,
 and processors without VNNI, which add them there, give the same integers.
+
+Where a vocabulary leaves columns out (``kept``), only the others are projected onto; afterwards each column takes its
+maximum from among those, and the columns that are left out any: they are multiplied by 0 in the end.
 """
 
 from __future__ import annotations
@@ -27,23 +30,26 @@ with needs_extra("export", "exporting a checkpoint"):
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Kept = NDArray[np.int64]
+
 BLOCK = 1024  # tokens: a block of the logits of 512 positions is 2 MB, about what a core has of cache
 LARGEST = 63  # of a hidden state in 7 bits, without −64, so that the range is symmetric
 ZERO = 64  # where 0 lies among unsigned 7-bit numbers
 
 
-def append(graph: Any, weight: str, size: int, bias: NDArray[np.float32], hidden: str, output: str) -> None:
+def append(graph: Any, weight: str, bias: NDArray[np.float32], kept: Kept | None, hidden: str, output: str) -> None:
     """Add the head in float32.
 
     Args:
         graph: ONNX graph, changed in place.
         weight: name of its initializer or node output [vocab, size], one row a token.
-        size: of the vocabulary.
         bias: float32 [vocab].
+        kept: int64, the ids of tokens that can fire; None for all.
         hidden: name of the hidden states, float32 [sequence, batch, size]; padding repeats real positions.
         output: name for the maxima, float32 [batch, vocab].
     """
-    parts = _blocks(graph, weight, size)
+    places = np.arange(len(bias)) if kept is None else kept
+    parts = _blocks(graph, _rows(graph, weight, kept), len(places))
     for part in parts:
         graph.node.extend(
             [
@@ -51,17 +57,24 @@ def append(graph: Any, weight: str, size: int, bias: NDArray[np.float32], hidden
                 make_node("ReduceMax", [f"{part}.logits"], [f"{part}.max"], axes=[0], keepdims=0),
             ]
         )
-    graph.initializer.append(numpy_helper.from_array(bias, "head.bias"))
+    graph.initializer.append(numpy_helper.from_array(bias[places], "head.bias"))
     graph.node.extend(
         [
             make_node("Concat", [f"{part}.max" for part in parts], ["head.max"], axis=1),
-            make_node("Add", ["head.max", "head.bias"], [output]),
+            make_node("Add", ["head.max", "head.bias"], ["head.maxima"]),
+            _all_columns(graph, kept, len(bias), output),
         ]
     )
 
 
 def append_int8(
-    graph: Any, weight: str, scales: NDArray[np.float32], bias: NDArray[np.float32], hidden: str, output: str
+    graph: Any,
+    weight: str,
+    scales: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    kept: Kept | None,
+    hidden: str,
+    output: str,
 ) -> None:
     """Add the head with int8 arithmetic.
 
@@ -70,9 +83,11 @@ def append_int8(
         weight: name of its int8 initializer [vocab, size], symmetric, one scale a row.
         scales: float32 [vocab].
         bias: float32 [vocab].
+        kept: as in :func:`append`.
         hidden: as in :func:`append`.
         output: as in :func:`append`.
     """
+    places = np.arange(len(bias)) if kept is None else kept
     for name, value in {
         "head.largest": np.array(LARGEST, np.float32),
         "head.smallest": np.array(np.finfo(np.float32).tiny, np.float32),
@@ -80,8 +95,8 @@ def append_int8(
         "head.hidden.zero": np.array(ZERO, np.uint8),
         "head.weight.zero": np.array(0, np.int8),
         "head.first": np.array([0], np.int64),
-        "head.scales": scales.astype(np.float32),
-        "head.bias": bias,
+        "head.scales": scales[places].astype(np.float32),
+        "head.bias": bias[places],
     }.items():
         graph.initializer.append(numpy_helper.from_array(value, name))
     graph.node.extend(
@@ -96,7 +111,7 @@ def append_int8(
             make_node("Cast", ["head.shifted"], ["head.hidden"], to=TensorProto.UINT8),
         ]
     )
-    parts = _blocks(graph, weight, len(scales))
+    parts = _blocks(graph, _rows(graph, weight, kept), len(places))
     for part in parts:
         inputs = ["head.hidden", f"{part}.columns", "head.hidden.zero", "head.weight.zero"]
         graph.node.extend(
@@ -112,13 +127,21 @@ def append_int8(
             make_node("Squeeze", ["head.scale", "head.first"], ["head.document"]),  # [1, batch, 1] → [batch, 1]
             make_node("Mul", ["head.float", "head.document"], ["head.of_document"]),
             make_node("Mul", ["head.of_document", "head.scales"], ["head.of_token"]),
-            make_node("Add", ["head.of_token", "head.bias"], [output]),
+            make_node("Add", ["head.of_token", "head.bias"], ["head.maxima"]),
+            _all_columns(graph, kept, len(bias), output),
         ]
     )
 
 
 def append_int4(
-    graph: Any, weight: str, shape: tuple[int, int], block: int, bias: NDArray[np.float32], hidden: str, output: str
+    graph: Any,
+    weight: str,
+    size: int,
+    block: int,
+    bias: NDArray[np.float32],
+    kept: Kept | None,
+    hidden: str,
+    output: str,
 ) -> None:
     """Add the head with 4-bit weights and float32 arithmetic.
 
@@ -126,31 +149,36 @@ def append_int4(
         graph: ONNX graph, changed in place.
         weight: of which ``<weight>.int4`` uint8 [vocab, blocks · block / 2] and ``<weight>.scale`` float32
             [vocab · blocks] are there (:func:`opensearch_lsr.export.four_bits.table`).
-        shape: of the vocabulary, of a hidden state.
+        size: of a hidden state.
         block: entries that share a scale.
         bias: float32 [vocab].
+        kept: as in :func:`append`.
         hidden: as in :func:`append`.
         output: as in :func:`append`.
     """
-    vocabulary, size = shape
     blocks = -(-size // block)
-    sizes = _sizes(vocabulary)
+    places = np.arange(len(bias)) if kept is None else kept
+    sizes = _sizes(len(places))
     parts = [f"head.{number}" for number in range(len(sizes))]
     for name, value in {
         "head.sizes": np.array(sizes, np.int64),
-        "head.scales": np.array(sizes, np.int64) * blocks,
         "head.packed": np.array([-1, blocks, block // 2], np.int64),
-        "head.bias": bias,
+        "head.per_token": np.array([-1, blocks], np.int64),
+        "head.flat": np.array([-1], np.int64),
+        "head.bias": bias[places],
     }.items():
         graph.initializer.append(numpy_helper.from_array(value, name))
-    for name, lengths in (("int4", "head.sizes"), ("scale", "head.scales")):
-        graph.node.append(make_node("Split", [f"{weight}.{name}", lengths], [f"{part}.{name}" for part in parts]))
+    graph.node.append(make_node("Reshape", [f"{weight}.scale", "head.per_token"], ["head.scale"]))
+    for kind, table in (("int4", f"{weight}.int4"), ("rows", "head.scale")):
+        rows = _rows(graph, table, kept)
+        graph.node.append(make_node("Split", [rows, "head.sizes"], [f"{part}.{kind}" for part in parts], axis=0))
     for part, tokens in zip(parts, sizes, strict=True):
         product = {"K": size, "N": tokens, "bits": 4, "block_size": block, "domain": "com.microsoft"}
         inputs = [hidden, f"{part}.packed", f"{part}.scale"]
         graph.node.extend(
             [
                 make_node("Reshape", [f"{part}.int4", "head.packed"], [f"{part}.packed"]),
+                make_node("Reshape", [f"{part}.rows", "head.flat"], [f"{part}.scale"]),
                 make_node("MatMulNBits", inputs, [f"{part}.logits"], **product),
                 make_node("ReduceMax", [f"{part}.logits"], [f"{part}.max"], axes=[0], keepdims=0),
             ]
@@ -158,9 +186,30 @@ def append_int4(
     graph.node.extend(
         [
             make_node("Concat", [f"{part}.max" for part in parts], ["head.max"], axis=1),
-            make_node("Add", ["head.max", "head.bias"], [output]),
+            make_node("Add", ["head.max", "head.bias"], ["head.maxima"]),
+            _all_columns(graph, kept, len(bias), output),
         ]
     )
+
+
+def _rows(graph: Any, table: str, kept: Kept | None) -> str:
+    """The name of a table's rows that are kept; onnxruntime takes them out once, when it loads the graph."""
+    if kept is None:
+        return table
+    if not any(tensor.name == "head.kept" for tensor in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(kept, "head.kept"))
+    graph.node.append(make_node("Gather", [table, "head.kept"], [f"{table}.kept"], axis=0))
+    return f"{table}.kept"
+
+
+def _all_columns(graph: Any, kept: Kept | None, vocabulary: int, output: str) -> Any:
+    """The node from ``head.maxima`` [batch, kept] to [batch, vocab]."""
+    if kept is None:
+        return make_node("Identity", ["head.maxima"], [output])
+    places = np.zeros(vocabulary, np.int64)
+    places[kept] = np.arange(len(kept))
+    graph.initializer.append(numpy_helper.from_array(places, "head.places"))
+    return make_node("Gather", ["head.maxima", "head.places"], [output], axis=1)
 
 
 def _blocks(graph: Any, weight: str, size: int) -> Sequence[str]:

@@ -135,10 +135,10 @@ def against_float32(
         ParityError: when a vector's cosine with its float32 one is below :data:`SMALLEST_COSINE`.
     """
     got = Vectors(graph, checkpoint)(texts, batch=1)
-    norms = np.linalg.norm(got, axis=1), np.linalg.norm(expected, axis=1)
-    some = np.maximum(*norms) > 0  # where one of both has no token, the cosine is 0
-    cosines = (got * expected).sum(axis=1)[some] / np.maximum(norms[0] * norms[1], 1e-12)[some]
-    smallest = float(cosines.min()) if len(cosines) else 1.0
+    norms = np.linalg.norm(got, axis=1) * np.linalg.norm(expected, axis=1)
+    cosines = (got * expected).sum(axis=1)[norms > 0] / norms[norms > 0]
+    nothing_left = expected.any() and not got.any()
+    smallest = float(cosines.min()) if len(cosines) else 1.0 - nothing_left
     if smallest < SMALLEST_COSINE[quantization]:
         raise ParityError(
             f"{quantization} changes a vector too much: cosine {smallest:.3f} with float32 "

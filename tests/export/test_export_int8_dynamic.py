@@ -213,14 +213,14 @@ def assert_close(got: np.ndarray, expected: np.ndarray, quantize: str) -> None:
 def float32_head() -> onnx.ModelProto:
     model = empty()
     model.graph.initializer.append(onnx.numpy_helper.from_array(WEIGHT, "weight"))
-    head.append(model.graph, "weight", len(WEIGHT), BIAS, "hidden", "output")
+    head.append(model.graph, "weight", BIAS, None, "hidden", "output")
     return model
 
 
 def int8_head(rows: np.ndarray, scales: np.ndarray) -> onnx.ModelProto:
     model = empty()
     model.graph.initializer.append(onnx.numpy_helper.from_array(rows, "weight"))
-    head.append_int8(model.graph, "weight", scales, BIAS, "hidden", "output")
+    head.append_int8(model.graph, "weight", scales, BIAS, None, "hidden", "output")
     return model
 
 

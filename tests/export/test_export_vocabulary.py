@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 from opensearch_lsr.bundle import Bundle
@@ -30,6 +31,23 @@ def test_both_sides_have_its_tokens_alone(
     assert bundle.config.query_fingerprint != exported().config.query_fingerprint
     assert bundle.document_key != exported().document_key
     assert "5 tokens have weights" in (bundle.path / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("quantize", ["none", "fp16", "int8", "int8-dynamic", "int4"])
+def test_only_its_columns_are_projected_onto(
+    checkpoint_folder: Callable[..., Path], exported: Callable[..., Bundle], tmp_path: Path, quantize: str
+) -> None:
+    """The same weights as in the whole, at every precision: each row of the table has a scale of its own."""
+    kept = ["kitchen", "tap", "##s", "snow", "water", "in", "and"]
+    (tmp_path / "words.txt").write_text("\n".join(kept))
+    bundle = export(checkpoint_folder(), tmp_path / "bundle", vocabulary=tmp_path / "words.txt", quantize=quantize)
+    whole = export(checkpoint_folder(), tmp_path / "whole", quantize=quantize)
+    vectors, expected = (DocumentEncoder(one).encode([TEXT, "snow"]) for one in (bundle, whole))
+    for vector, full in zip(vectors, expected, strict=True):
+        assert vector == pytest.approx({token: full[token] for token in kept if token in full}, rel=1e-5)
+    assert len(vectors[0]) > len(vectors[1]) > 0
+    heads = [one for one in onnx.load(str(bundle.onnx)).graph.initializer if one.name == "head.bias"]
+    assert [list(one.dims) for one in heads] == [[len(kept)]]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"\n \n"])
