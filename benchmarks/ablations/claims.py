@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Results = Mapping[str, Mapping[int, Mapping[str, Any]]]  # variant → seed → what run.py wrote
 POSITIONS = 9  # where two curves are compared, evenly spaced in log FLOPS
 ALPHA = 0.05
-SAME_LENGTH = 1.1  # documents count as equally long up to this ratio
+SAME_LENGTH = 1.02  # documents count as equally long up to this ratio: one encoder may give fewer than is pruned to
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,8 @@ def _verdict(claim: Claim, plan: Plan, results: Results, test: str) -> Verdict |
 def side(runs: Mapping[int, Mapping[str, Any]], seeds: Sequence[int], test: str, claim: Claim) -> Side:
     """Of one variant."""
     tests = [runs[seed]["tests"][test] for seed in seeds]
+    if claim.at == "length":
+        tests = [found["at_length"] for found in tests]
     if claim.measure == "nDCG@10":
         queries = sorted(tests[0]["ndcg"])
         values = np.array([[found["ndcg"][query] for query in queries] for found in tests])

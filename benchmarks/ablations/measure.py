@@ -11,6 +11,7 @@ import ir_measures
 import numpy as np
 import torch
 from ir_measures import nDCG
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from sentence_transformers import SparseEncoder
 
@@ -25,6 +26,24 @@ WEIGHT_BYTES = 2
 
 
 @dataclass(frozen=True)
+class AtLength:
+    """The same with documents pruned to a number of tokens in the mean, the same for all encoders.
+
+    Attributes:
+        active_dims: mean tokens a document; fewer than asked for where the encoder gives fewer.
+        longest_posting_list: documents that hold the most frequent token.
+        postings_p99: 99th percentile over queries of the entries in the posting lists of a query's tokens: what exact
+            search reads, and its latency follows, on any machine.
+        ndcg: nDCG@10 of each query.
+    """
+
+    active_dims: float
+    longest_posting_list: int
+    postings_p99: float
+    ndcg: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Measured:
     """One checkpoint on one test set.
 
@@ -34,12 +53,11 @@ class Measured:
         query_active_dims: mean tokens a query.
         flops: expected number of tokens that a query and a document share, ``Σ_j p_q(j) · p_d(j)``.
         longest_posting_list: documents that hold the most frequent token.
-        postings_p99: 99th percentile over queries of the entries in the posting lists of a query's tokens: what exact
-            search reads, and its latency follows, on any machine.
         index_bytes: of an inverted index by arithmetic, not on disk: gaps between document numbers as
             variable-length integers of 7 bits a byte, and two bytes a weight.
         documents: in the collection.
         ndcg: nDCG@10 of each query.
+        at_length: documents pruned, for claims at equal length.
     """
 
     measures: dict[str, float]
@@ -47,14 +65,20 @@ class Measured:
     query_active_dims: float
     flops: float
     longest_posting_list: int
-    postings_p99: float
     index_bytes: int
     documents: int
     ndcg: dict[str, float]
+    at_length: AtLength
 
 
-def measure(folder: Path, test: Path) -> Measured:
-    """Encode a BEIR folder with a checkpoint (bfloat16, as it was trained) and search it exhaustively."""
+def measure(folder: Path, test: Path, length: float) -> Measured:
+    """Encode a BEIR folder with a checkpoint (bfloat16, as it was trained) and search it exhaustively.
+
+    Args:
+        folder: of the checkpoint.
+        test: BEIR folder.
+        length: tokens of a document, for claims at equal length.
+    """
     encoder = checkpoint.load(folder)
     encoder.eval()
     head.install(encoder)
@@ -71,10 +95,42 @@ def measure(folder: Path, test: Path) -> Measured:
         query_active_dims=query_vectors.nnz / len(qrels),
         flops=float((asked / len(qrels)) @ (frequencies / len(documents))),
         longest_posting_list=int(frequencies.max()),
-        postings_p99=float(np.percentile((query_vectors > 0).astype(np.int64) @ frequencies, 99)),
         index_bytes=index_bytes(document_vectors),
         documents=len(documents),
         ndcg=per_query(qrels, run),
+        at_length=at_length(qrels, list(documents), query_vectors, pruned(document_vectors, worth(encoder), length)),
+    )
+
+
+def worth(encoder: SparseEncoder) -> NDArray[np.float64]:
+    """What a document's weight of 1 adds to a score, by token: the table's weight, or 1 where queries are encoded."""
+    table = checkpoint.query_table(encoder)
+    if table is None:
+        return np.ones(checkpoint.document_modules(encoder)[0].auto_model.config.vocab_size)
+    found: NDArray[np.float64] = table.weight.detach().double().numpy()
+    return found
+
+
+def pruned(documents: csr_matrix, worth: NDArray[np.float64], length: float) -> csr_matrix:
+    """Entries that add least to scores left out, by one threshold, until documents have ``length`` in the mean."""
+    kept = round(length * documents.shape[0])
+    if documents.nnz <= kept:
+        return documents
+    adds = documents.data * worth[documents.indices]
+    shorter = documents.copy()
+    shorter.data[np.argsort(-adds, kind="stable")[kept:]] = 0
+    shorter.eliminate_zeros()
+    return shorter
+
+
+def at_length(qrels: beir.Qrels, ids: list[str], queries: csr_matrix, documents: csr_matrix) -> AtLength:
+    """Figures of pruned documents."""
+    frequencies = np.diff(documents.tocsc().indptr)
+    return AtLength(
+        active_dims=documents.nnz / documents.shape[0],
+        longest_posting_list=int(frequencies.max()),
+        postings_p99=float(np.percentile((queries > 0).astype(np.int64) @ frequencies, 99)),
+        ndcg=per_query(qrels, search(dict.fromkeys(qrels), ids, queries, documents)),
     )
 
 

@@ -54,7 +54,7 @@ class Claim:
         than: the same.
         group: the table that the claim stands in.
         source: arXiv number.
-        at: ``plain``: same steps; ``length``: documents of equal length, too; ``flops``: curves at equal FLOPS.
+        at: ``plain``: same steps; ``length``: documents pruned to equal length; ``flops``: curves at equal FLOPS.
         measure: ``nDCG@10`` (tested over queries), or ``longest_posting_list`` or ``postings_p99`` (lower is better,
             tested over seeds).
     """
@@ -73,13 +73,13 @@ class Plan:
 
     Attributes:
         recipe: what variants change.
-        tests: folders of $LSR_WORK/tests.
+        tests: folders of $LSR_WORK/tests → tokens of a document in the mean, to which claims at equal length prune.
         variants: by name, in the order in which they run.
         claims: in the order in which they are reported.
     """
 
     recipe: Path
-    tests: tuple[str, ...]
+    tests: Mapping[str, float]
     variants: Mapping[str, Variant] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
 
@@ -140,7 +140,7 @@ def read(path: Path = HERE / "plan.toml") -> Plan:
         for name in (claim.better, claim.than):
             if name not in (sweeps if claim.at == "flops" else variants):
                 raise InputError(f"{path}: a claim names {name}, which the plan does not have")
-    return Plan(path.parent / table["recipe"], tuple(table["tests"]), variants, claims)
+    return Plan(path.parent / table["recipe"], dict(table["tests"]), variants, claims)
 
 
 def _variant(entry: Mapping[str, Any]) -> Variant:

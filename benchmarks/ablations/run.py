@@ -137,7 +137,10 @@ def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more
     begun = folder.is_dir()
     have(asked, variant, seed, work, more)
     trained = time.monotonic()
-    tests = {name: asdict(measure.measure(folder, work.root / "tests" / name)) for name in asked.tests}
+    tests = {
+        name: asdict(measure.measure(folder, work.root / "tests" / name, length))
+        for name, length in asked.tests.items()
+    }
     result: dict[str, Any] = {
         "variant": variant.name,
         "seed": seed,
@@ -153,7 +156,7 @@ def run_one(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more
         draft.write_text(json.dumps(result), encoding="utf-8")
     shutil.rmtree(folder / "run" if variant.name in asked.needed else folder, ignore_errors=True)
     shown = ", ".join(f"{name} {found['measures']['nDCG@10']:.3f}" for name, found in tests.items())
-    print(f"    nDCG@10 {shown}; {tests[asked.tests[0]]['active_dims']:.0f} dims", flush=True)
+    print(f"    nDCG@10 {shown}; {next(iter(tests.values()))['active_dims']:.0f} dims", flush=True)
 
 
 def have(asked: plan.Plan, variant: plan.Variant, seed: int, work: Work, more: Sequence[str]) -> None:
