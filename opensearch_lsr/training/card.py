@@ -56,6 +56,7 @@ Thinned splits, to compare checkpoints of this run with; no test results.
 {recipe}
 ```
 """
+_NO_NOTES = "What the backbone was trained on is not stated; the recipe's `notes` are the place to say it."
 _SHOWN = ("ndcg@10", "mrr@10", "recall@100", "active_dims", "avg_flops")
 
 
@@ -91,7 +92,7 @@ def write(
         documents=len(data.documents),
         rows=len(data.rows),
         data="\n".join(f"- {_name(source)}" for source in sources),
-        notes=recipe.notes.strip(),
+        notes=recipe.notes.strip() or _NO_NOTES,
         figures=_table(figures),
         recipe=recipe_text.strip(),
     )

@@ -167,6 +167,13 @@ def test_card_names_the_owner_of_hub_data_and_backbone(distilled: tuple[Recipe, 
     assert "\nBackbone: owner/backbone\n" in text
 
 
+def test_card_says_what_it_does_not_know(distilled: tuple[Recipe, Trained], tmp_path: Path) -> None:
+    unsaid = "What the backbone was trained on is not stated; the recipe's `notes` are the place to say it."
+    assert unsaid not in (distilled[1].path / "README.md").read_text(encoding="utf-8")
+    card.write(tmp_path, replace(distilled[0], notes="\n"), "", TrainingSet(), {})
+    assert f"\n{unsaid}\n\n## Dev splits" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
 def test_bf16_and_the_other_head_learn_the_same(tiny_recipe: Make, tmp_path: Path) -> None:
     """No dropout, same batches: the losses of the three runs stay close."""
     runs: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {}), ({"head": "logits"}, {}), ({}, {"bf16": True})]
@@ -216,18 +223,6 @@ def test_rows_that_are_used(tiny_recipe: Make, examples_file: Path, tmp_path: Pa
     ("changes", "error", "message"),
     [
         ({"data": Data()}, InputError, "recipe tiny: no data; set data.train"),
-        ({"objectives": (Objective("kl"),)}, InputError, "kl and margin_mse learn from [[teachers]]; add one"),
-        ({"teachers": (Teacher("dense"),)}, InputError, "a dense teacher needs its model"),
-        (
-            {"teachers": (Teacher("bm25"),), "objectives": (Objective("margin_mse"),)},
-            InputError,
-            "margin_mse matches the teacher's own margins; set normalize = none",
-        ),
-        (
-            {"model": {"query": "encoder"}, "regularizer": Regularizer("idf_flops")},
-            InputError,
-            "idf_flops needs a query table",
-        ),
         ({"batches": {"size": 41}}, InputError, "40 examples do not fill a batch of 41"),
         ({"model": {"backbone": "no/such/backbone"}}, CheckpointError, "no/such/backbone: no such folder"),
         ({"evaluation": (Evaluation(str(SAMPLE), "dev"),)}, InputError, "dev.tsv"),
