@@ -1,4 +1,4 @@
-"""Recipe files: TOML to :class:`Recipe`, every key and value checked once, here."""
+"""Recipe files: TOML to :class:`Recipe`; keys, values, contradictions and paths are checked once, here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from opensearch_lsr import settings_file
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.given_path import given_path
+from opensearch_lsr.training import recipe_check
 from opensearch_lsr.training.recipe import Recipe
 
 TABLES = ("msmarco", "ones")
@@ -22,6 +23,7 @@ COUNTS = frozenset(  # settings that are at least 1
         "model.lora": ("rank", "alpha"),
         "adaptation": ("batch_size", "max_length", "active_dims"),
         "data": ("train_rows", "pseudo_per_document", "pseudo_documents"),
+        "evaluation": ("documents", "queries"),
     }.items()
     for name in names
 )
@@ -40,13 +42,15 @@ def read(path: str | Path, settings: Sequence[str] = ()) -> Recipe:
         The recipe; its paths are absolute, ``~`` and ``$NAME`` in them expanded.
 
     Raises:
-        InputError: naming the file and the key that is unknown, missing or of another type.
+        InputError: naming the file and the key that is unknown, missing, of another type, or contradicts others.
     """
     file = given_path(path) if Path(path).suffix == ".toml" else SHIPPED / f"{path}.toml"
     try:
-        return _resolved(settings_file.read(Recipe, file, settings, COUNTS), file)
+        recipe = settings_file.read(Recipe, file, settings, COUNTS)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such recipe; shipped are {', '.join(shipped())}") from error
+    recipe_check.check(recipe, str(file))
+    return _resolved(recipe, file)
 
 
 def shipped() -> list[str]:
@@ -63,10 +67,6 @@ def _matched(path: Path, file: Path) -> list[Path]:
 
 def _resolved(recipe: Recipe, file: Path) -> Recipe:
     """Paths made absolute: beside the recipe, else in the working directory; beside a shipped one lies nothing."""
-    if not recipe.objectives:
-        raise InputError(f"{file}: objectives is empty; name one, or leave it out for info_nce")
-    if not 0 <= recipe.data.unmatched <= 1:
-        raise InputError(f"{file}: data.unmatched is {recipe.data.unmatched}; it is a share, between 0 and 1")
     places = [Path.cwd()] if file.parent == SHIPPED else [file.parent.absolute(), Path.cwd()]
 
     def every(text: str) -> list[str]:

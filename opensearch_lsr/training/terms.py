@@ -1,4 +1,7 @@
-"""A recipe's words turned into objects: teachers, objectives, regulariser, learning rates."""
+"""A recipe's words turned into objects: teachers, objectives, regulariser, learning rates.
+
+The words do not contradict each other: :mod:`opensearch_lsr.training.recipe_check` has read them.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +45,8 @@ def teachers(
     """The ensemble, and the first dense teacher's vectors of the documents (for topical batches).
 
     Raises:
-        InputError: when a teacher lacks its model, or an objective its teacher.
+        InputError: when a teacher of scores finds none in the data.
     """
-    if not recipe.teachers and any(term.kind != "info_nce" for term in recipe.objectives):
-        raise InputError(f"recipe {recipe.name}: objectives kl and margin_mse learn from [[teachers]]; add one")
-    if recipe.normalize == "min_max" and any(term.kind == "margin_mse" for term in recipe.objectives):
-        raise InputError(
-            f"recipe {recipe.name}: margin_mse matches the teacher's own margins; set normalize = none, and scale"
-        )
     found = [(_teacher(asked, recipe, data, cache, on_progress), asked.weight) for asked in recipe.teachers]
     dense = next((teacher.documents for teacher, _ in found if isinstance(teacher, DenseTeacher)), None)
     return (Ensemble(found, recipe.scale, recipe.normalize == "min_max") if found else None), dense
@@ -65,8 +62,7 @@ def _teacher(asked: Teacher, recipe: Recipe, data: TrainingSet, cache: Path, on_
                 "or another teacher (teachers.0.kind=bm25)"
             )
         return PrecomputedTeacher(data.rows)
-    if not asked.model:
-        raise InputError(f"recipe {recipe.name}: a {asked.kind} teacher needs its model")
+    assert asked.model is not None
     teacher = DenseTeacher if asked.kind == "dense" else SparseTeacher
     length = recipe.training.train_length or recipe.model.max_length  # a teacher reads what its student reads
     return teacher.prepare(asked.model, data.queries, data.documents, cache, max_length=length, on_progress=on_progress)
@@ -117,10 +113,8 @@ def _regularizer(recipe: Recipe, encoder: SparseEncoder) -> torch.nn.Module:
     asked = recipe.regularizer
     size = checkpoint.document_modules(encoder)[0].auto_model.config.vocab_size
     if asked.kind == "idf_flops":
-        table = checkpoint.query_table(encoder)
-        if table is None:
-            raise InputError(f"recipe {recipe.name}: idf_flops needs a query table; set model.query to table")
-        chosen: torch.nn.Module = IDFFlops(table.weight.detach().clone(), asked.weighting)
+        weights = checkpoint.query_table(encoder).weight.detach().clone()
+        chosen: torch.nn.Module = IDFFlops(weights, asked.weighting)
     elif asked.kind == "df_flops":
         chosen = DFFlops(size, asked.alpha, asked.beta)
     else:

@@ -84,7 +84,6 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
         ("layers = true", "model.layers is True; it is of type int"),
         ("max_length = -1", "model.max_length is -1; it is at least 1"),
         ("[training]\nlearning_rate = -1e-5", "training.learning_rate is -1e-05; it is at least 0"),
-        ("[data]\nunmatched = 1.5", "data.unmatched is 1.5; it is a share, between 0 and 1"),
         ("[training]\nlearning_rate = true", "training.learning_rate is True; it is of type float"),
         ('query = "tabel"', "model.query is 'tabel'; it is one of table, encoder"),
         ("query = 1", "model.query is 1; it is one of table, encoder"),

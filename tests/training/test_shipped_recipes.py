@@ -39,7 +39,6 @@ def test_a_shipped_recipe(
     shipped = recipe_file.read(name)
     settings = [
         f"model.backbone={masked_lm}",
-        f"model.token_weights={masked_lm / 'idf.json'}",
         "model.max_length=64",
         "batches.size=8",
         "training.steps=3",
@@ -48,6 +47,8 @@ def test_a_shipped_recipe(
         f'data.pseudo_queries=["{SAMPLE}"]' if name == "inference-free" else f'data.train=["{examples_file}"]',
         *tiny_teachers(shipped.teachers, make_dense(), checkpoint_folder("router")),
     ]
+    if shipped.model.query == "table":
+        settings.append(f"model.token_weights={masked_lm / 'idf.json'}")
     if shipped.training.train_length:
         settings.append("training.train_length=32")
     out = tmp_path / name
