@@ -32,7 +32,8 @@ def train(
 ) -> None:
     """Train a document encoder by RECIPE, a TOML file or the name of a shipped recipe.
 
-    The checkpoint opens with sentence-transformers' SparseEncoder and goes straight into opensearch-lsr export.
+    The checkpoint goes straight into opensearch-lsr export, and opens with sentence-transformers' SparseEncoder; with a
+    lexical prior, three logarithms and more or a causal LM that needs trust_remote_code=True and this package.
     CHECKPOINT/run keeps the log (log.jsonl) and what --resume needs; delete it when you are done.
 
     \b

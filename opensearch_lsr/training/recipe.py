@@ -13,7 +13,8 @@ class Data:
     Attributes:
         train: files or folders of examples: query/pos/negs or query/docs/scores JSON Lines, BEIR folders.
         train_rows: at most so many rows of each, drawn with the seed.
-        split: the judgments read from BEIR folders.
+        split: the judgments read from BEIR folders, and the split of data sets of the Hub. Documents that only other
+            splits of a folder judge get no pseudo-queries.
         hub: names of `datasets` on the Hub with the columns query, positive and, if any, negative, negative_1 ….
         pseudo_queries: corpora (BEIR folder or JSON Lines) whose titles, headings and sentences become queries.
         pseudo_per_document: at most so many of them a document.
@@ -168,7 +169,7 @@ class Regularizer:
     Attributes:
         kind: ``flops``, ``idf_flops`` or ``df_flops``.
         weight: λ on documents.
-        query_weight: λ on queries (Siamese only).
+        query_weight: λ on queries (Siamese, or a learned table).
         threshold: only documents with more active tokens count (the ℓ0 mask).
         schedule: how λ gets there, over ``schedule_steps``.
         target_dims: steer λ so that documents have so many active tokens on average.

@@ -20,8 +20,8 @@ class DFFlops(nn.Module):
         activ(x; α, β) = 1 / ( 1 + (x^(log_α 2) − 1)^β )
 
     which is 0 at x = 0, 1/2 at x = α and 1 at x = 1, the steeper at α the larger β. Plain FLOPS looks at one batch's
-    means; this looks at what is in the index: a token in more than a share α of the documents pays in full, one far
-    below nothing, so the length of a *document* is held by few tokens only (lower α, or add plain FLOPS).
+    means; this looks at what is in the index: a token in a share α of the documents pays half, one far above in full,
+    one far below nothing, so the length of a *document* is held by few tokens only (lower α, or add plain FLOPS).
 
     The paper counts df on validation documents every 100 steps. Here it is a running mean over the training batches,
     ``df ← momentum · df + (1 − momentum) · df(batch)``, divided by ``1 − momentum^updates`` so that the first batches
