@@ -57,14 +57,16 @@ def index(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job leaves no index without refreshes
 
-    from opensearch_lsr.cluster import bulk
-    from opensearch_lsr.cluster.deployment import deployed
-    from opensearch_lsr.cluster.first_load import first_load
-    from opensearch_lsr.data import documents
-    from opensearch_lsr.errors import InputError
     from opensearch_lsr.timings import Timings
 
     timings = Timings()
+    with timings.part("loading libraries"):
+        from opensearch_lsr.cluster import bulk
+        from opensearch_lsr.cluster.deployment import deployed
+        from opensearch_lsr.cluster.first_load import first_load
+        from opensearch_lsr.data import documents
+        from opensearch_lsr.errors import InputError
+
     rejects = rejects or Path(("stdin" if file == "-" else Path(file).resolve().name) + ".rejects.jsonl")
     with connection.client() as client:
         target = deployed(client, alias)

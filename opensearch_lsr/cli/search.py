@@ -70,18 +70,18 @@ def search(
                 encoder = QueryEncoder.from_cluster(client, target.index, check_every=None)
         with timings.part("text to request"):
             request = body(client, target, text, size=size, options=options, encoder=encoder)
-        if only_body:
-            emit_json(request)
-        else:
+        answer = None
+        if not only_body:
             with timings.part("request"):
                 answer = ask(client, alias, request)
     if show_timings:
         where_time_went(timings.shares())
-    if only_body:
+        if answer:
+            click.echo(f"the cluster says {answer.took} ms of the request", err=True)
+    if answer is None:
+        emit_json(request)
         return
     found = answer.hits
-    if show_timings:
-        click.echo(f"the cluster says {answer.took} ms of the request", err=True)
     if as_json:
         emit_json([{"id": hit.id, "score": hit.score, "source": hit.source} for hit in found])
         return
