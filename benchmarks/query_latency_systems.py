@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from opensearch_lsr.cluster.search import Options
+from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD
 from opensearch_lsr.evaluation.storage import Record
 from opensearch_lsr.evaluation.systems.seismic import Seismic, SeismicIndex
 from opensearch_lsr.evaluation.systems.sparse import Balanced, Fast, PrunedQuery, SparseIndex, Tokens
+from opensearch_lsr.sparse_vector import Prune
 
 ORDER = "strongest"  # a field
 
@@ -16,25 +17,32 @@ class BalancedPrunedQuery(Balanced):
     """Both sides pruned."""
 
     name: ClassVar[str] = "balanced-pruned-query"
-    options: ClassVar[Options] = PrunedQuery.options
+    options = PrunedQuery.options
 
 
 class FastPrunedQuery(Fast):
-    """Two steps of a query without its weak tokens."""
+    """The first step with a query's strong tokens only; the second has all of them."""
 
     name: ClassVar[str] = "fast-pruned-query"
-    options: ClassVar[Options] = Options(exact=True, prune=PrunedQuery.options.prune)
+    kept: ClassVar[Prune] = Prune("max_ratio", 0.4)
+
+    def query(self, encoded: dict[str, Any], size: int) -> dict[str, Any]:
+        if "neural_sparse" not in encoded:
+            return encoded
+        tokens = encoded["neural_sparse"][VECTOR_FIELD]["query_tokens"]
+        return {"neural_sparse": {SHORT_FIELD: {"query_tokens": self.kept(tokens)}}}
 
 
 class LongSeismicIndex(SeismicIndex):
-    """Posting lists of ten times the plugin's default length."""
+    """Posting lists of several times the plugin's default length; fewer clusters in each, or building takes hours."""
 
     name: ClassVar[str] = "seismic-long"
 
     @property
     def method(self) -> dict[str, Any]:
         own = super().method
-        return own | {"parameters": {**own["parameters"], "n_postings": max(1600, self.context.documents // 200)}}
+        longer = {"n_postings": max(500, self.context.documents // 200), "cluster_ratio": 0.02}
+        return own | {"parameters": {**own["parameters"], **longer}}
 
 
 class LongSeismic(Seismic):
@@ -49,7 +57,7 @@ class WideSeismic(LongSeismic):
     """Clusters of the same index that promise less are looked into, too."""
 
     name: ClassVar[str] = "seismic-wide"
-    heap_factor: ClassVar[float] = 2.0
+    heap_factor: ClassVar[float] = 3.0
 
 
 class SortedIndex(SparseIndex):
