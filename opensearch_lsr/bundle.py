@@ -58,6 +58,7 @@ class Config:
     word_form: bool
     parity: Mapping[str, Any] = field(default_factory=dict)
     kept_tokens: int | None = None  # that have weights, where the export was given a vocabulary
+    top_k: int | None = None  # tokens that a document keeps, where the export was given how many
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

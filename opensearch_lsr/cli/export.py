@@ -34,6 +34,11 @@ from opensearch_lsr.cli.output import emit_json, table
     metavar="FILE",
     help="Only tokens that these lines give (tokens, words or texts) have weights: shorter postings.",
 )
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    help="Keep so many tokens of a document, those that can add most to a score: shorter postings.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that is already there.")
 @json_option
 def export(
@@ -45,6 +50,7 @@ def export(
     activation: str | None,
     max_length: int | None,
     vocabulary: str | None,
+    top_k: int | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -74,6 +80,7 @@ def export(
         activation=activation,
         max_length=max_length,
         vocabulary=vocabulary,
+        top_k=top_k,
         overwrite=overwrite,
         on_step=on_step,
     )

@@ -8,7 +8,7 @@ from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
 from opensearch_lsr.query_encoder import QueryEncoder
-from opensearch_lsr.sparse_vector import SparseVector
+from opensearch_lsr.sparse_vector import SparseVector, strongest
 
 Predict = Callable[[list[str]], list[dict[str, float]]]
 Check = Callable[[Bundle, Predict, str], None]
@@ -28,7 +28,12 @@ def documents(bundle: Bundle, predict: Predict, name: str) -> None:
         DeploymentError: naming the token that differs most.
     """
     tolerance = TOLERANCES.get(bundle.config.quantization, TOLERANCE)
-    _compare(DocumentEncoder(bundle).encode(TEXTS), predict(TEXTS), name, tolerance)
+    local, remote = DocumentEncoder(bundle).encode(TEXTS), predict(TEXTS)
+    if bundle.config.top_k:  # which of its weakest entries a vector keeps may be decided by a rounding
+        surest = [_strongest(vector, bundle) for vector in local]
+        remote = [{token: there.get(token, 0.0) for token in here} for here, there in zip(surest, remote, strict=True)]
+        local = surest
+    _compare(local, remote, name, tolerance)
 
 
 def queries(bundle: Bundle, predict: Predict, name: str) -> None:
@@ -49,6 +54,15 @@ def difference(local: list[SparseVector], remote: list[dict[str, float]], tolera
             weights = f"{there.get(worst, 0.0):.4f} in the cluster and {here.get(worst, 0.0):.4f} here"
             return f"token {worst!r} of {text!r} weighs {weights}"
     return None
+
+
+def _strongest(vector: SparseVector, bundle: Bundle) -> SparseVector:
+    """The entries of a cut vector that another runtime keeps, too: all but a quarter of what it may keep."""
+    if len(vector) < (k := bundle.config.top_k or 0):
+        return vector
+    table = bundle.named_weights if bundle.config.query == "table" else {}
+    contributions = {token: weight * table.get(token, 1.0) for token, weight in vector.items()}
+    return {token: vector[token] for token, _ in strongest(contributions)[: k * 3 // 4]}
 
 
 def _compare(local: list[SparseVector], remote: list[dict[str, float]], name: str, tolerance: float) -> None:

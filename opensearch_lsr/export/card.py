@@ -28,7 +28,7 @@ A document encoder for learned sparse retrieval in OpenSearch: it gives a text o
 | made from | `{origin}` |
 {backbone}| licence | {licence_line} |
 | pooling, activation | max over tokens, {activation} |
-{vocabulary}| longest document | {max_length} tokens, the rest is cut |
+{vocabulary}{top_k}| longest document | {max_length} tokens, the rest is cut |
 | weights | {weights}, {megabytes:.1f} MB in all |
 | ONNX | opset {opset}, inputs `input1.input_ids` and `input1.attention_mask`, one output [batch, {vocab_size:,}] |
 
@@ -55,6 +55,7 @@ Measured when it was exported, on {texts} texts (`lsr.json` has all figures):
 """
 _LABELS = {
     "active_dims": "active dimensions a text (float32)",
+    "active_dims_kept": "active dimensions a text that are kept",
     "max_difference_torch": "largest difference, float32 ONNX and torch",
     "max_difference_sentence_transformers": "largest difference, float32 ONNX and sentence-transformers",
     "max_difference_batch": "largest difference, alone and in a batch",
@@ -77,6 +78,9 @@ def write(path: Path, config: Config, checkpoint: Checkpoint, size: int) -> None
         backbone=f"| backbone | {backbone} |\n" if backbone else "",
         vocab_size=config.vocab_size,
         vocabulary=f"| vocabulary | {config.kept_tokens:,} tokens have weights |\n" if config.kept_tokens else "",
+        top_k=f"| kept of a document | the {config.top_k:,} tokens that can add most to a score |\n"
+        if config.top_k
+        else "",
         query=_query(config),
         activation=_formula(config.activation),
         max_length=config.max_length,

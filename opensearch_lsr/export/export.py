@@ -26,7 +26,7 @@ from opensearch_lsr.bundle import (
     query_fingerprint,
 )
 from opensearch_lsr.errors import CheckpointError
-from opensearch_lsr.export import assembly, card, graph, onnx_writer, parity
+from opensearch_lsr.export import assembly, card, graph, onnx_writer, parity, top_k
 from opensearch_lsr.export.checkpoint import Checkpoint
 from opensearch_lsr.given_path import given_path
 from opensearch_lsr.tokenizer_file import special_tokens
@@ -44,6 +44,7 @@ def export(
     activation: str | None = None,
     max_length: int | None = None,
     vocabulary: str | Path | None = None,
+    top_k: int | None = None,
     overwrite: bool = False,
     on_step: Callable[[str], object] = lambda step: None,
 ) -> Bundle:
@@ -60,6 +61,7 @@ def export(
         max_length: cut documents to fewer tokens than the checkpoint does.
         vocabulary: a file of tokens, words or texts, one a line; other tokens than theirs weigh nothing, in documents
             and in queries.
+        top_k: how many tokens a document keeps, those that can add most to a score; default all.
         overwrite: replace a bundle that is already there.
         on_step: called with a line about each step.
 
@@ -78,11 +80,13 @@ def export(
     name = _name(checkpoint, name)
     on_step(f"opening {checkpoint}")
     opened = Checkpoint.open(checkpoint, activation, max_length, given_path(vocabulary) if vocabulary else None)
+    if top_k is not None and not 1 <= top_k <= opened.vocab_size:
+        raise CheckpointError(f"top_k {top_k}: a document keeps at least 1 token, at most all {opened.vocab_size:,}")
     staging = target.with_name(f".{target.name}.{os.getpid()}.part")
     staging.mkdir(parents=True)
     try:
-        figures = _write_graph(opened, staging, quantize, on_step)
-        config = _write_rest(opened, staging, name, version, quantize, figures)
+        figures = _write_graph(opened, staging, quantize, top_k, on_step)
+        config = _write_rest(opened, staging, name, version, quantize, top_k, figures)
         card.write(staging / CARD, config, opened, size_of(staging))
         _replace(staging, target)
     finally:
@@ -107,7 +111,7 @@ def size_of(folder: Path) -> int:
 
 
 def _write_graph(
-    checkpoint: Checkpoint, folder: Path, quantize: str, on_step: Callable[[str], object]
+    checkpoint: Checkpoint, folder: Path, quantize: str, k: int | None, on_step: Callable[[str], object]
 ) -> dict[str, Any]:
     path = folder / ONNX
     path.parent.mkdir()
@@ -126,11 +130,23 @@ def _write_graph(
     if quantize != "int8-dynamic":  # its documents are encoded one by one
         on_step("comparing alone, batched and padded")
         figures |= parity.batch_invariance(path, checkpoint, texts, quantize)
+    if k is not None:
+        on_step(f"keeping {k} tokens of a document")
+        whole = parity.Vectors(path, checkpoint)(texts, batch=1)
+        cut = top_k.append(assembly.PRECISIONS[quantize](graph.body(module), module), k, checkpoint)
+        onnx_writer.write(cut, path)
+        figures |= top_k.check(path, whole, k, checkpoint, texts)
     return figures | {"versions": parity.versions()}
 
 
 def _write_rest(
-    checkpoint: Checkpoint, folder: Path, name: str, version: str, quantize: str, figures: dict[str, Any]
+    checkpoint: Checkpoint,
+    folder: Path,
+    name: str,
+    version: str,
+    quantize: str,
+    k: int | None,
+    figures: dict[str, Any],
 ) -> Config:
     (folder / TOKENIZER).write_text(checkpoint.tokenizer_json, encoding="utf-8")
     if checkpoint.weights is not None:
@@ -149,6 +165,7 @@ def _write_rest(
         query_fingerprint=query_fingerprint(checkpoint.tokenizer_json, checkpoint.weights or {}),
         word_form=word_form(checkpoint.tokenizer),
         kept_tokens=checkpoint.vocab_size - len(checkpoint.left_out) if checkpoint.left_out else None,
+        top_k=k,
         parity=figures,
     )
     (folder / CONFIG).write_text(json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
