@@ -1,4 +1,6 @@
-"""nDCG@10 of a checkpoint on dev splits, for each weight β of its lexical prior: what the default encoder is chosen by.
+"""nDCG@10 of a checkpoint on dev splits: what the default encoder is chosen by.
+
+For each weight β of its lexical prior, then for each number of tokens that a document keeps (``export --top-k``).
 
     python benchmarks/default_encoder/sweep.py CHECKPOINT --collections ../shared/collections --folds FOLDS
 
@@ -9,6 +11,7 @@ products. BM25 is the training teacher's, with an English stemmer.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ from opensearch_lsr.training.recipe import Evaluation
 from opensearch_lsr.training.teachers.bm25 import BM25Teacher
 
 BETAS = (0.0, 0.1, 0.2, 0.4, 0.5, 0.7, 1.0, 2.0)
+KEPT = (250, 200, 150, 100)
 DOCUMENTS, QUERIES, SEED, BATCH = 2500, 500, 5, 32
 WHOLE = {"nfcorpus": 1_000_000}
 SMALLEST = 1e-5  # less is rounding, where the prior is subtracted again
@@ -35,6 +39,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--collections", type=Path, required=True)
     parser.add_argument("--folds", type=Path, required=True, help="what folds.py wrote")
+    parser.add_argument("--beta", type=float, default=0.5, help="for which fewer tokens are tried [default: 0.5]")
     parser.add_argument("--max-length", type=int, default=512)
     asked = parser.parse_args()
     folders = [asked.folds / "scifact", *(asked.collections / name for name in ("scitldr", "cosqa", "nfcorpus"))]
@@ -42,6 +47,7 @@ def main() -> None:
     checkpoint.document_modules(model)[0].max_seq_length = asked.max_length
     (prior,) = (module for module in model.modules() if isinstance(module, LexicalPrior))
     prior.scale.data.copy_(prior.scale > 0)
+    table = checkpoint.query_table(model).weight.detach().numpy().ravel()
     rows: dict[str, list[str]] = {}
     for folder in folders:
         dev = thin(Evaluation(str(folder), "dev", WHOLE.get(folder.name, DOCUMENTS), QUERIES), SEED)
@@ -50,11 +56,12 @@ def main() -> None:
         rows.setdefault("BM25", []).append(f"{quality(dev, scores):.4f}")
         queries, _ = encode(model, list(dev.queries.values()), "query")
         learned, lexical = encode(model, list(dev.corpus.values()), "document", prior)
-        for beta in BETAS:
-            vectors = learned + beta * lexical
+        tried = {f"β {beta}": learned + beta * lexical for beta in BETAS}
+        tried |= {f"top {k}": strongest(learned + asked.beta * lexical, table, k) for k in KEPT}
+        for name, vectors in tried.items():
             found = quality(dev, (queries @ vectors.T).toarray())
             active = (vectors > 0).sum() / len(dev.corpus)
-            rows.setdefault(f"β {beta}", []).append(f"{found:.4f} ({active:.0f})")
+            rows.setdefault(name, []).append(f"{found:.4f} ({active:.0f})")
     print(f"{'':8}" + "".join(f"{folder.name:>14}" for folder in folders))
     for name, values in rows.items():
         print(f"{name:8}" + "".join(f"{value:>14}" for value in values))
@@ -78,6 +85,15 @@ def encode(
             learned[number] = csr_matrix((row * (row > SMALLEST)).numpy())
             lexical[number] = csr_matrix(prior_row.numpy())
     return vstack(learned).tocsr(), vstack(lexical).tocsr()
+
+
+def strongest(vectors: csr_matrix, table: np.ndarray, k: int) -> csr_matrix:
+    """Each row's k entries that can add most to a score."""
+    cut = vectors.copy()
+    for start, end in pairwise(cut.indptr):
+        contributions = cut.data[start:end] * table[cut.indices[start:end]]
+        cut.data[start:end][np.argsort(-contributions, kind="stable")[k:]] = 0
+    return cut
 
 
 def quality(dev: Thinned, scores: np.ndarray) -> float:
