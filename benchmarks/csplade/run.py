@@ -51,8 +51,9 @@ def main() -> None:
     transformers_logging.disable_progress_bar()
     try:
         work = replace(ablations.open_work(arguments.steps), results=arguments.output / "figures")
-        pretrain.pretrain(arguments.steps)
-        write_data(work.root)
+        if not arguments.list:
+            pretrain.pretrain(arguments.steps)
+            write_data(work.root)
         asked = plan.read(HERE / "plan.toml")
         if arguments.steps:  # what a variant sets itself comes last and holds
             shorter = f"adaptation.steps={arguments.steps}"

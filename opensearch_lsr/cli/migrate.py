@@ -69,8 +69,8 @@ def migrate(
     removes it. Killed at any moment, it goes on when it is run again. With --queries and --qrels, an index that is
     less relevant does not take over (exit code 3).
 
-    FILE says what is in the documents, the index which there are: those that it does not have are left out, those that
-    FILE lacks, or that change meanwhile, are taken from _source.
+    With --documents FILE, texts come from FILE. Documents that the index does not have are left out; those that FILE
+    lacks, or that change meanwhile, are taken from _source.
 
     \b
     Example:
