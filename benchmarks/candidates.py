@@ -33,6 +33,7 @@ from rich.progress import track
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.evaluation import measures
 from opensearch_lsr.evaluation.collection import read as read_collection
+from opensearch_lsr.evaluation.systems.sparse import PRUNED_QUERY
 from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.sparse_vector import Prune, SparseVector
 
@@ -118,9 +119,9 @@ def whole(entries: List) -> NDArray[np.bool_]:
 
 FIRST: dict[str, tuple[Kept, Prune | None]] = {
     "whole vectors": (whole, None),
-    "strong query tokens": (whole, Prune("max_ratio", 0.4)),
+    "strong query tokens": (whole, PRUNED_QUERY),
     **{f"{tokens} tokens": (short(tokens), None) for tokens in (64, 96, 128, 192)},
-    "128 tokens, strong query": (short(128), Prune("max_ratio", 0.4)),
+    "128 tokens, strong query": (short(128), PRUNED_QUERY),
     **{f"adding ≥ {least}": (adding(least), None) for least in (2.0, 2.5, 3.0)},
     **{f"adding ≥ {least:.0%}": (ratio(least), None) for least in (0.25, 0.33, 0.4)},
 }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.evaluation.storage import Record
 from opensearch_lsr.evaluation.systems.seismic import Seismic, SeismicIndex
-from opensearch_lsr.evaluation.systems.sparse import Balanced, Fast, PrunedQuery, SparseIndex, Tokens
-from opensearch_lsr.sparse_vector import Prune
+from opensearch_lsr.evaluation.systems.sparse import PRUNED_QUERY, Balanced, Fast, PrunedQuery, SparseIndex, Tokens
 
 ORDER = "strongest"  # a field
 
@@ -24,13 +23,12 @@ class FastPrunedQuery(Fast):
     """The first step with a query's strong tokens only; the second has all of them."""
 
     name: ClassVar[str] = "fast-pruned-query"
-    kept: ClassVar[Prune] = Prune("max_ratio", 0.4)
 
     def query(self, encoded: dict[str, Any], size: int) -> dict[str, Any]:
         if "neural_sparse" not in encoded:
             return encoded
-        tokens = encoded["neural_sparse"][VECTOR_FIELD]["query_tokens"]
-        return {"neural_sparse": {SHORT_FIELD: {"query_tokens": self.kept(tokens)}}}
+        strong = PRUNED_QUERY(encoded["neural_sparse"][VECTOR_FIELD]["query_tokens"])
+        return super().query({"neural_sparse": {VECTOR_FIELD: {"query_tokens": strong}}}, size)
 
 
 class LongSeismicIndex(SeismicIndex):

@@ -29,6 +29,16 @@ def strongest(vector: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(vector.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
+def by_contribution(vector: Mapping[str, float], weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    """A document's tokens with what each can add to a score, ``w_d(t) · w_q(t)``, the most first.
+
+    Args:
+        vector: the document's.
+        weights: the query side's table; a token that it lacks adds nothing.
+    """
+    return strongest({token: weight * weights.get(token, 0.0) for token, weight in vector.items()})
+
+
 @dataclass(frozen=True)
 class Prune:
     """One pruning rule, by the processor's own names.

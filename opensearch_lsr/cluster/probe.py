@@ -8,7 +8,7 @@ from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError
 from opensearch_lsr.query_encoder import QueryEncoder
-from opensearch_lsr.sparse_vector import SparseVector, strongest
+from opensearch_lsr.sparse_vector import SparseVector, by_contribution
 
 Predict = Callable[[list[str]], list[dict[str, float]]]
 Check = Callable[[Bundle, Predict, str], None]
@@ -60,9 +60,8 @@ def _strongest(vector: SparseVector, bundle: Bundle) -> SparseVector:
     """The entries of a cut vector that another runtime keeps, too: all but a quarter of what it may keep."""
     if len(vector) < (k := bundle.config.top_k or 0):
         return vector
-    table = bundle.named_weights if bundle.config.query == "table" else {}
-    contributions = {token: weight * table.get(token, 1.0) for token, weight in vector.items()}
-    return {token: vector[token] for token, _ in strongest(contributions)[: k * 3 // 4]}
+    table = bundle.named_weights if bundle.config.query == "table" else dict.fromkeys(vector, 1.0)
+    return {token: vector[token] for token, _ in by_contribution(vector, table)[: k * 3 // 4]}
 
 
 def _compare(local: list[SparseVector], remote: list[dict[str, float]], name: str, tolerance: float) -> None:

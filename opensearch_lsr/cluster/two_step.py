@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD
-from opensearch_lsr.sparse_vector import SparseVector, strongest
+from opensearch_lsr.sparse_vector import SparseVector, by_contribution
 
 TOKENS = 128  # of a short vector
 WINDOW = 200  # documents a shard that are scored in whole; more when more hits are asked for
@@ -32,8 +32,8 @@ def short(vector: Mapping[str, float], weights: Mapping[str, float]) -> SparseVe
         vector: a document's.
         weights: the query side's table.
     """
-    contributions = {token: weight * weights.get(token, 0.0) for token, weight in vector.items()}
-    return {token: vector[token] for token, contribution in strongest(contributions)[:TOKENS] if contribution > 0}
+    ranked = by_contribution(vector, weights)[:TOKENS]
+    return {token: vector[token] for token, contribution in ranked if contribution > 0}
 
 
 def first(clause: Mapping[str, Any]) -> dict[str, Any]:
