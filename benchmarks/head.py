@@ -28,7 +28,7 @@ from tokenizers import Tokenizer, models
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from opensearch_lsr.training import checkpoint, head, model, recipe
+from opensearch_lsr.training import checkpoint, head, model, recipe_model
 
 Features = dict[str, torch.Tensor]
 Case = Callable[[], object]
@@ -53,7 +53,7 @@ def main() -> None:
     torch.manual_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         backbone = arguments.backbone or random_backbone(Path(folder))
-        theirs = model.build(recipe.Model(str(backbone), token_weights="ones", logs=1, head="logits"))
+        theirs = model.build(recipe_model.Model(str(backbone), token_weights="ones", logs=1, head="logits"))
     batch = {
         "input_ids": torch.randint(len(SPECIALS) + 1000, VOCABULARY, (arguments.batch, arguments.length)),
         "attention_mask": torch.ones(arguments.batch, arguments.length, dtype=torch.int64),

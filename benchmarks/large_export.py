@@ -77,7 +77,7 @@ def make(folder: Path, size: str, attention: Any) -> dict[str, Any]:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from opensearch_lsr.training import checkpoint, model
-    from opensearch_lsr.training.recipe import Model
+    from opensearch_lsr.training.recipe_model import Model
 
     tokenizer = make_tokenizer()
     config = LlamaConfig(

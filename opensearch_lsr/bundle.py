@@ -16,67 +16,27 @@ Two fingerprints (SHA-256) say what may be compared: vectors only with vectors o
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from opensearch_lsr import strict_json, token_form, token_weights
+from opensearch_lsr import bundle_config, token_form, token_weights
+from opensearch_lsr.bundle_config import Config
 from opensearch_lsr.errors import BundleError
 from opensearch_lsr.given_path import given_path
 from opensearch_lsr.onnx_file import data_file
-from opensearch_lsr.stranger_files import bounded, inside
+from opensearch_lsr.stranger_files import inside
 from opensearch_lsr.tokenizer_file import load_tokenizer, read_text, special_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SCHEMA_VERSION = 1
 DEFAULT = Path(__file__).parent / "default_encoder"
 ONNX, TOKENIZER, TABLE, CONFIG, CARD = "onnx/model.onnx", "tokenizer.json", "idf.json", "lsr.json", "README.md"
 ONNX_DATA = "onnx/model.onnx.data"
 _HUB_FILES = [ONNX, ONNX_DATA, TOKENIZER, TABLE, CONFIG, CARD]
-_FINGERPRINT, _NAME = re.compile(r"[0-9a-f]{64}"), re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
-
-
-@dataclass(frozen=True)
-class Config:
-    """``lsr.json``. Lengths are in tokens, special tokens included; fingerprints are SHA-256 in hex."""
-
-    name: str
-    version: str
-    activation: str
-    max_length: int
-    vocab_size: int
-    query: str
-    opset: int
-    quantization: str
-    document_fingerprint: str
-    query_fingerprint: str
-    word_form: bool
-    parity: Mapping[str, Any] = field(default_factory=dict)
-    kept_tokens: int | None = None  # that have weights, where the export was given a vocabulary
-    top_k: int | None = None  # tokens that a document keeps, where the export was given how many
-    schema_version: int = SCHEMA_VERSION
-
-    def __post_init__(self) -> None:
-        """Refuse what no export wrote: these become names in a cluster, and sizes here."""
-        for one in fields(self):
-            value, kind = getattr(self, one.name), {"str": str, "int": int, "bool": bool}.get(str(one.type))
-            if kind and type(value) is not kind:
-                raise ValueError(f"{one.name} is {value!r:.50}")
-            if kind is int and not 0 < value <= 10_000_000:
-                raise ValueError(f"{one.name} is {value!r:.50}")
-        fingerprints = self.document_fingerprint, self.query_fingerprint
-        if not _NAME.fullmatch(self.name) or not all(map(_FINGERPRINT.fullmatch, fingerprints)):
-            raise ValueError(f"name {self.name!r:.50}, fingerprints {fingerprints!r:.100}")
-
-    @property
-    def token_form(self) -> str:
-        """How its vectors name their tokens; see :mod:`opensearch_lsr.token_form`."""
-        return token_form.WORD if self.word_form else token_form.ID
 
 
 @dataclass(frozen=True)
@@ -94,7 +54,7 @@ class Bundle:
             BundleError: naming the file that is missing, partial or damaged.
         """
         path = resolve(name_or_path)
-        config = _read_config(inside(path, CONFIG, BundleError))
+        config = bundle_config.read(inside(path, CONFIG, BundleError))
         needed = [ONNX, TOKENIZER] + ([TABLE] if config.query == "table" else [])
         for name in needed:
             if not inside(path, name, BundleError).is_file():
@@ -225,26 +185,6 @@ def open_tokenizer(source: str) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _read_config(path: Path) -> Config:
-    if not path.is_file():
-        raise BundleError(
-            f"{path.parent}: not a bundle ({CONFIG} is missing); make one with: "
-            "opensearch-lsr export CHECKPOINT -o BUNDLE"
-        )
-    try:
-        values = strict_json.loads(bounded(path, 1, BundleError).read_bytes())
-        if values["schema_version"] != SCHEMA_VERSION:
-            raise BundleError(
-                f"{path}: schema_version {values['schema_version']}, this package reads {SCHEMA_VERSION}; export again"
-            )
-        config = Config(**values)
-    except (ValueError, TypeError, KeyError) as error:
-        raise BundleError(f"{path}: damaged ({error}); export the bundle again") from error
-    if config.query not in ("table", "encoder"):
-        raise BundleError(f"{path}: query is {config.query!r}; it is 'table' or 'encoder'")
-    return config
 
 
 def document_fingerprint(onnx: Path, tokenizer: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,16 +32,17 @@ def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
 
 @pytest.fixture(scope="session")
 def exported(checkpoint_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Bundle]:
-    """``exported(layout, activation, quantize)``: the bundle of such a checkpoint."""
+    """``exported(layout, activation, quantize, …)``: the bundle of such a checkpoint; more as ``export`` takes it."""
     from opensearch_lsr.export.export import export
 
     @cache
-    def make(layout: str = "router", activation: str = "log1p_relu", quantize: str = "none") -> Bundle:
+    def make(layout: str = "router", activation: str = "log1p_relu", quantize: str = "none", **more: Any) -> Bundle:
         return export(
             checkpoint_folder(layout, activation),
             tmp_path_factory.mktemp("bundles") / "bundle",
             quantize=quantize,
             activation=activation if layout == "mlm" else None,
+            **more,
         )
 
     return make

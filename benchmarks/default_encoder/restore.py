@@ -21,7 +21,7 @@ from onnx import numpy_helper
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.data.documents import read_titled
 from opensearch_lsr.document_encoder import DocumentEncoder
-from opensearch_lsr.training import checkpoint, model, recipe
+from opensearch_lsr.training import checkpoint, model, recipe_model
 
 AVERAGE_LENGTH = 120.0  # of the prior: a constant in the graph, in run1.toml, and in the card
 SAMPLE = Path(model.__file__).parents[1] / "samples" / "handbook"
@@ -35,11 +35,11 @@ def main() -> None:
     asked = parser.parse_args()
     bundle = Bundle.open(asked.bundle)
     encoder = model.build(
-        recipe.Model(
+        recipe_model.Model(
             backbone=os.environ["LSR_START"],
             max_length=bundle.config.max_length,
             logs=2,
-            lexical_prior=recipe.Prior(average_length=AVERAGE_LENGTH),
+            lexical_prior=recipe_model.Prior(average_length=AVERAGE_LENGTH),
         )
     )
     transformer, *_, prior = checkpoint.document_modules(encoder)

@@ -36,7 +36,8 @@ from watch import Watch
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.connect import connect
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import beir

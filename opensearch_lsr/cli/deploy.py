@@ -128,7 +128,7 @@ def deploy(
 
 def _example(plan: Any) -> dict[str, Any]:
     """A search body that works as it stands, for applications."""
-    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.deployed import deployed
     from opensearch_lsr.cluster.search import Options, body
 
     target = deployed(plan.client, plan.wish.alias)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from opensearch_lsr.cluster.bulk import Report
-    from opensearch_lsr.cluster.deployment import Deployed
+    from opensearch_lsr.cluster.deployed import Deployed
     from opensearch_lsr.data.documents import Reject
 
 
@@ -62,7 +62,7 @@ def index(
     timings = Timings()
     with timings.part("loading libraries"):
         from opensearch_lsr.cluster import bulk
-        from opensearch_lsr.cluster.deployment import deployed
+        from opensearch_lsr.cluster.deployed import deployed
         from opensearch_lsr.cluster.first_load import first_load
         from opensearch_lsr.data import documents
         from opensearch_lsr.errors import InputError

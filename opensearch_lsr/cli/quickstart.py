@@ -35,7 +35,7 @@ def quickstart(name: str) -> None:
     from opensearch_lsr.cluster import bulk
     from opensearch_lsr.cluster.connect import connect, readable_errors
     from opensearch_lsr.cluster.deploy import deploy
-    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.deployed import deployed
     from opensearch_lsr.data import documents
     from opensearch_lsr.local.node import Node
 
@@ -78,7 +78,7 @@ def quickstart(name: str) -> None:
 def _remove_another_encoders_sample(client: OpenSearch) -> None:
     """A sample of an earlier version, whose vectors this version's queries do not fit."""
     from opensearch_lsr.bundle import Bundle
-    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.deployed import deployed
     from opensearch_lsr.cluster.status import undeploy
 
     wanted = Bundle.open("default").config.document_fingerprint
@@ -88,7 +88,7 @@ def _remove_another_encoders_sample(client: OpenSearch) -> None:
 
 def _compare(client: OpenSearch) -> list[list[Any]]:
     """Run every judged query through the systems; shows some on the way."""
-    from opensearch_lsr.cluster.deployment import deployed
+    from opensearch_lsr.cluster.deployed import deployed
     from opensearch_lsr.cluster.search import Options, ask, bm25_clause, body
     from opensearch_lsr.data import beir
     from opensearch_lsr.evaluation.measures import evaluate

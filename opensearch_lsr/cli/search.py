@@ -57,7 +57,7 @@ def search(
 
     timings = Timings()
     with timings.part("loading libraries"):
-        from opensearch_lsr.cluster.deployment import deployed
+        from opensearch_lsr.cluster.deployed import deployed
         from opensearch_lsr.cluster.search import Options, ask, body
         from opensearch_lsr.query_encoder import QueryEncoder
 

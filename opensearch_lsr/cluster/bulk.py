@@ -16,7 +16,7 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import chunks, operations, vector_fields
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.data.documents import Document, Reject, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError

@@ -9,7 +9,7 @@ from functools import partial
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import indices, models
-from opensearch_lsr.cluster.deployment import Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
 from opensearch_lsr.cluster.handover.record import REPLACED, under_way
 from opensearch_lsr.cluster.status import Removal, needed_models, removals_of
 from opensearch_lsr.errors import DeploymentError

@@ -9,7 +9,8 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster.deployment import Deployed, Deployment, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.plan import Plan
 from opensearch_lsr.cluster.presets import EXACT, PRESETS
 from opensearch_lsr.errors import InputError

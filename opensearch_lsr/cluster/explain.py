@@ -10,7 +10,8 @@ from opensearchpy.exceptions import NotFoundError
 
 from opensearch_lsr.cluster import chunks
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.data.documents import text_of
 from opensearch_lsr.errors import DeploymentError
 from opensearch_lsr.query_encoder import QueryEncoder

@@ -12,7 +12,8 @@ from opensearchpy import OpenSearch
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import alias as aliases
 from opensearch_lsr.cluster import chunks, indices, status
-from opensearch_lsr.cluster.deployment import Deployed, Deployment, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.handover import block, stragglers
 from opensearch_lsr.cluster.handover.handover import MAX_BLOCK, Outcome, Terms
 from opensearch_lsr.cluster.handover.record import Record, under_way

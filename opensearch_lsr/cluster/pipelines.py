@@ -7,7 +7,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import templates
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.names import ingest_pipeline, search_pipeline
 
 

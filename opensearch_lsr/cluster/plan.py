@@ -22,7 +22,8 @@ from opensearch_lsr.cluster import (
     query_side,
     status,
 )
-from opensearch_lsr.cluster.deployment import Deployed, Deployment
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.cluster.handover import stragglers
 from opensearch_lsr.cluster.handover.handover import Handover, Terms

@@ -8,7 +8,7 @@ from pathlib import Path
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import bulk, indices, models, status
-from opensearch_lsr.cluster.deployment import Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
 from opensearch_lsr.cluster.handover import stragglers
 from opensearch_lsr.cluster.handover.handover import MAX_BLOCK, Handover, Outcome, Terms
 from opensearch_lsr.cluster.handover.record import Record

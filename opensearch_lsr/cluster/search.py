@@ -9,7 +9,8 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import chunks, names, preflight, templates, two_step
-from opensearch_lsr.cluster.deployment import QUERY_MODES, Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import QUERY_MODES
 from opensearch_lsr.cluster.features import needed_by
 from opensearch_lsr.errors import DeploymentError, InputError
 from opensearch_lsr.query_encoder import QueryEncoder, encodable

@@ -11,7 +11,8 @@ from opensearchpy import OpenSearch
 from opensearchpy.exceptions import NotFoundError
 
 from opensearch_lsr.cluster import models, pipelines, query_side
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD
 from opensearch_lsr.cluster.handover import block
 from opensearch_lsr.cluster.handover.record import REPLACED, under_way
 

@@ -9,7 +9,8 @@ from opensearch_lsr import rank_feature
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import two_step
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, SHORT_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, SHORT_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD
 from opensearch_lsr.data.documents import text_hash
 from opensearch_lsr.sparse_vector import SparseVector
 

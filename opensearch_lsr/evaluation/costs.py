@@ -10,7 +10,8 @@ from typing import Any
 from opensearch_lsr.cluster import bulk, preflight, status
 from opensearch_lsr.cluster.connect import readable_errors
 from opensearch_lsr.cluster.deploy import deploy
-from opensearch_lsr.cluster.deployment import Deployed, Deployment
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.data.documents import TITLED, Document, Reject
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import ClusterError, InputError

@@ -8,7 +8,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import search
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.evaluation import measures, relevance

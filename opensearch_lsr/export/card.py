@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from opensearch_lsr.bundle import Config
+from opensearch_lsr.bundle_config import Config
 from opensearch_lsr.export.checkpoint import Checkpoint
 
 _CARD = """\

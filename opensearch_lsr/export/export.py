@@ -21,10 +21,10 @@ from opensearch_lsr.bundle import (
     TABLE,
     TOKENIZER,
     Bundle,
-    Config,
     document_fingerprint,
     query_fingerprint,
 )
+from opensearch_lsr.bundle_config import Config
 from opensearch_lsr.errors import CheckpointError
 from opensearch_lsr.export import assembly, card, graph, onnx_writer, parity, top_k
 from opensearch_lsr.export.checkpoint import Checkpoint

@@ -25,7 +25,7 @@ from opensearch_lsr.errors import needs_extra
 from opensearch_lsr.training import causal_tokenizer, checkpoint
 from opensearch_lsr.training.causal_transformer import CausalTransformer
 from opensearch_lsr.training.head import maxima, skipped
-from opensearch_lsr.training.recipe import Adaptation
+from opensearch_lsr.training.recipe_model import Adaptation
 
 with needs_extra("train", "training"):
     import torch

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from opensearch_lsr.errors import CheckpointError, InputError, needs_extra
-from opensearch_lsr.training import causal_probe, causal_tokenizer, checkpoint, recipe
+from opensearch_lsr.training import causal_probe, causal_tokenizer, checkpoint, recipe_model
 from opensearch_lsr.training.causal_transformer import CausalTransformer
 
 with needs_extra("train", "training"):
@@ -22,7 +22,7 @@ with needs_extra("train", "training"):
 NEVER = -1e4  # decoder bias of special and unused tokens: their columns are 0
 
 
-def transformer(folder: Path, asked: recipe.Model) -> Transformer:
+def transformer(folder: Path, asked: recipe_model.Model) -> Transformer:
     """A masked or causal LM in its module, float32.
 
     Returns:
@@ -37,7 +37,7 @@ def transformer(folder: Path, asked: recipe.Model) -> Transformer:
     return _masked(folder, asked.layers) if asked.attention is None else _causal(folder, asked)
 
 
-def _check_kind(folder: Path, asked: recipe.Model) -> None:
+def _check_kind(folder: Path, asked: recipe_model.Model) -> None:
     """Whether the setting that a causal LM needs is there, and is not where it means nothing."""
     with checkpoint.one_line(folder), checkpoint.no_bars():
         config = type(AutoConfig.from_pretrained(folder))
@@ -70,7 +70,7 @@ def _masked(folder: Path, layers: int | None) -> Transformer:
     return module
 
 
-def _causal(folder: Path, asked: recipe.Model) -> CausalTransformer:
+def _causal(folder: Path, asked: recipe_model.Model) -> CausalTransformer:
     """A causal LM in its module, its vocabulary cut to the tokenizer's (Qwen's is padded), adapters where asked for."""
     assert asked.attention is not None
     with checkpoint.one_line(folder), checkpoint.no_bars():

@@ -22,7 +22,7 @@ from typing import Any
 from opensearch_lsr import token_weights
 from opensearch_lsr.bundle import DEFAULT
 from opensearch_lsr.errors import InputError, needs_extra
-from opensearch_lsr.training import backbone, checkpoint, head, recipe
+from opensearch_lsr.training import backbone, checkpoint, head, recipe_model
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
 
@@ -33,7 +33,7 @@ with needs_extra("train", "training"):
     from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
 
 
-def build(asked: recipe.Model) -> SparseEncoder:
+def build(asked: recipe_model.Model) -> SparseEncoder:
     """Assemble the encoder of a recipe, float32, on the CPU.
 
     Raises:
@@ -93,7 +93,7 @@ def table(name: str, tokenizer: Any) -> torch.Tensor:
     return values
 
 
-def _document_modules(asked: recipe.Model) -> tuple[list[Any], torch.Tensor | None]:
+def _document_modules(asked: recipe_model.Model) -> tuple[list[Any], torch.Tensor | None]:
     """The document side, and the query table that the backbone has."""
     folder = checkpoint.find(asked.backbone)
     if not is_encoder(folder):
@@ -137,7 +137,7 @@ def _activation(logs: int) -> str:
     return "relu" if logs == 1 else "log1p_relu"
 
 
-def _check_gone_on_with(transformer: Transformer, folder: Path, asked: recipe.Model) -> None:
+def _check_gone_on_with(transformer: Transformer, folder: Path, asked: recipe_model.Model) -> None:
     own = getattr(transformer, "attention", None)
     if asked.attention not in (None, own):
         raise InputError(
@@ -159,7 +159,7 @@ def _check_length(transformer: Transformer, length: int) -> None:
         raise InputError(f"model.max_length is {length}; this backbone reads at most {limit} tokens{twice}")
 
 
-def _prior(asked: recipe.Prior, weights: torch.Tensor, tokenizer: Any) -> LexicalPrior:
+def _prior(asked: recipe_model.Prior, weights: torch.Tensor, tokenizer: Any) -> LexicalPrior:
     return LexicalPrior(
         vocab_size=len(weights),
         special_ids=sorted(tokenizer.all_special_ids),

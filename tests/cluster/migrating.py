@@ -18,7 +18,8 @@ from opensearchpy.exceptions import AuthorizationException
 from opensearch_lsr import QueryEncoder, deploy, rank_feature, token_weights
 from opensearch_lsr.bundle import Bundle, query_fingerprint
 from opensearch_lsr.cluster import bulk
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder

@@ -12,7 +12,7 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import DocumentEncoder, QueryEncoder
 from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.deploy import deploy
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.data import documents
 from opensearch_lsr.export.export import export

@@ -12,7 +12,8 @@ from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, chunks, search
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed, Deployment, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployment
 from opensearch_lsr.cluster.explain import explain
 from opensearch_lsr.cluster.plan import Plan
 from opensearch_lsr.cluster.search import Options

@@ -17,7 +17,8 @@ from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cli.main import cli
 from opensearch_lsr.cluster import bulk, chunks
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD
 from opensearch_lsr.cluster.migrate import plan_migration
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.cluster.status import undeploy

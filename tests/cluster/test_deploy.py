@@ -15,7 +15,8 @@ from state import snapshot
 from opensearch_lsr import QueryEncoder, deploy, token_weights
 from opensearch_lsr.bundle import Bundle, query_fingerprint
 from opensearch_lsr.cluster import bulk, models, preflight, search, status
-from opensearch_lsr.cluster.deployment import Deployment, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.explain import explain
 from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.cluster.plan import Plan

@@ -18,7 +18,7 @@ from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cli.main import cli
 from opensearch_lsr.cluster import breakers, bulk, models, names, pipelines, preflight, probe
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX
 

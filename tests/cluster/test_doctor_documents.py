@@ -13,7 +13,8 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, indices
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data.documents import Document

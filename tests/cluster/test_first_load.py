@@ -14,7 +14,7 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, first_load, indices
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.health.doctor import examine
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder

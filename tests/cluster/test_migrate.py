@@ -13,7 +13,8 @@ from opensearchpy.exceptions import AuthorizationException
 from opensearch_lsr import deploy, migrate
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, names
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.handover import block, copying, deletes, stragglers, view
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError

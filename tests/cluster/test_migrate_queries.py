@@ -20,7 +20,8 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr import QueryEncoder, migrate, rollback
 from opensearch_lsr.bundle import Bundle
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError

@@ -16,7 +16,8 @@ from opensearch_lsr import QueryEncoder, deploy, migrate, rollback
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, search
 from opensearch_lsr.cluster.cleanup import unused
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.health.doctor import examine
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import resources, undeploy

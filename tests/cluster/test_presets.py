@@ -11,7 +11,8 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, search, two_step
-from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD, Deployed, Deployment
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD, Deployment
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import beir, documents

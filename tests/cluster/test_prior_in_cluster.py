@@ -16,7 +16,7 @@ from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.export.export import export
 from opensearch_lsr.training import checkpoint, model
-from opensearch_lsr.training.recipe import Model, Prior
+from opensearch_lsr.training.recipe_model import Model, Prior
 
 pytestmark = pytest.mark.cluster
 TEXTS = ["the kitchen tap leaks", "a tap, a tap and a pipe", "x"]

@@ -11,7 +11,7 @@ from opensearch_lsr import DocumentEncoder
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.deploy import deploy
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.data.documents import Document
 
 TEXT = "the tap in the kitchen leaks"

@@ -16,7 +16,7 @@ from state import snapshot
 from opensearch_lsr import deploy, migrate, rollback
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import cleanup, names, register, status
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.cluster.handover import block
 from opensearch_lsr.errors import DeploymentError
 

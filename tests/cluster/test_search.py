@@ -17,7 +17,8 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import QueryEncoder, deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, query_side, search
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.explain import explain
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import undeploy

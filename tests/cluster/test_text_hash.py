@@ -10,7 +10,8 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, indices, search
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployment, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployment
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data.documents import Document, text_hash, text_of
 from opensearch_lsr.document_encoder import DocumentEncoder

@@ -21,7 +21,8 @@ from opensearch_lsr.cli.expand import expand
 from opensearch_lsr.cli.explain import explain as explain_command
 from opensearch_lsr.cluster import bulk, models, register
 from opensearch_lsr.cluster.deploy import deploy
-from opensearch_lsr.cluster.deployment import Deployment, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.explain import explain
 from opensearch_lsr.cluster.search import search
 from opensearch_lsr.data.documents import Document

@@ -22,7 +22,8 @@ from opensearch_lsr import deploy, migrate, rollback
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.connect import connect
-from opensearch_lsr.cluster.deployment import VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.cluster.features import Feature
 from opensearch_lsr.cluster.search import Options, search
 from opensearch_lsr.data import beir, documents

@@ -57,9 +57,14 @@ def _make_venv(python: str, venv: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-@pytest.mark.parametrize("which", ["none", "fp16", "int8", "int8-dynamic", "int4", "default"])
+@pytest.mark.parametrize("which", ["none", "fp16", "int8", "int8-dynamic", "int4", "top-k", "vocabulary", "default"])
 def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bundle], tmp_path: Path) -> None:
-    bundle = Bundle.open("default") if which == "default" else exported(quantize=which)
+    (tmp_path / "words.txt").write_text("water\nsnow\ntap\n", encoding="utf-8")
+    options = {"top-k": {"top_k": 5}, "vocabulary": {"vocabulary": tmp_path / "words.txt"}}.get(which)
+    if which == "default":
+        bundle = Bundle.open(which)
+    else:
+        bundle = exported(**options, quantize="int8") if options else exported(quantize=which)
     rng = np.random.default_rng(0)
     ids = rng.integers(5, bundle.config.vocab_size, (3, 17))
     mask = np.ones_like(ids)
@@ -74,4 +79,4 @@ def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bund
     old = np.load(tmp_path / "old.npy")
     assert new.any() and not new[2].any()
     # activations near the middle between two integers may be rounded either way
-    np.testing.assert_allclose(old, new, atol=0.02 if which == "int8-dynamic" else 1e-4)
+    np.testing.assert_allclose(old, new, atol=0.02 if bundle.config.quantization == "int8-dynamic" else 1e-4)

@@ -12,7 +12,7 @@ from fault import Outcome, World, alias_of_its_own, ended, fault, loaded
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import breakers, models
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 
 PARENT = "indices.breaker.total.limit"
 FULL = {  # no disk has so much free

@@ -8,7 +8,8 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import first_load, indices, models
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD, deployed
+from opensearch_lsr.cluster.deployed import deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, VECTOR_FIELD
 from opensearch_lsr.cluster.health.doctor import examine
 from opensearch_lsr.document_encoder import DocumentEncoder
 

@@ -18,7 +18,7 @@ from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk
 from opensearch_lsr.cluster.connect import connect
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data.documents import Document
 from opensearch_lsr.document_encoder import DocumentEncoder

@@ -8,7 +8,7 @@ from fault import Outcome, World, fault, loaded
 from nodes import kill, start_again
 from opensearchpy import OpenSearch
 
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.local.node import Node
 
 

@@ -19,7 +19,7 @@ from opensearchpy import OpenSearch
 from opensearch_lsr import deploy
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk
-from opensearch_lsr.cluster.deployment import Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
 from opensearch_lsr.cluster.search import Options, body
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import documents

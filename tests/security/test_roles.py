@@ -14,7 +14,7 @@ from secured_cluster import ALIAS, Secured
 
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster.connect import readable_errors
-from opensearch_lsr.cluster.deployment import deployed
+from opensearch_lsr.cluster.deployed import deployed
 from opensearch_lsr.cluster.indices import lsr_meta
 from opensearch_lsr.errors import ClusterError
 

@@ -17,7 +17,8 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tiny_causal import Family, make_causal
 from tiny_checkpoint import WORDS, make_model, make_tokenizer
 
-from opensearch_lsr.training.recipe import Batches, Data, Model, Recipe, Training
+from opensearch_lsr.training.recipe import Batches, Data, Recipe, Training
+from opensearch_lsr.training.recipe_model import Model
 
 VOCABULARY = list(dict.fromkeys(WORDS.split()))[60:]  # content words, a token each
 

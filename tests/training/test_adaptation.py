@@ -13,7 +13,8 @@ from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data import documents, training_set
 from opensearch_lsr.training import checkpoint, model
 from opensearch_lsr.training.adaptation import adapt
-from opensearch_lsr.training.recipe import Adaptation, Model, Recipe
+from opensearch_lsr.training.recipe import Recipe
+from opensearch_lsr.training.recipe_model import Adaptation, Model
 from opensearch_lsr.training.train import train
 
 STEPS = 60

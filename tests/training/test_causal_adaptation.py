@@ -14,7 +14,7 @@ from tiny_encoder import build
 from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data import documents
 from opensearch_lsr.training import adaptation, checkpoint, model
-from opensearch_lsr.training.recipe import Adaptation, Lora
+from opensearch_lsr.training.recipe_model import Adaptation, Lora
 
 MODES = ("causal", "echo", "bidirectional")
 ASKED = Adaptation(60, batch_size=16, max_length=32, learning_rate=3e-3, head_learning_rate=1e-2, active_dims=40)

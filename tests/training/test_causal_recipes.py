@@ -20,7 +20,8 @@ from opensearch_lsr.cli.train import train as command
 from opensearch_lsr.data import training_set
 from opensearch_lsr.export.export import export
 from opensearch_lsr.training import checkpoint
-from opensearch_lsr.training.recipe import Adaptation, Data, Lora, Objective, Recipe, Teacher
+from opensearch_lsr.training.recipe import Data, Objective, Recipe, Teacher
+from opensearch_lsr.training.recipe_model import Adaptation, Lora
 from opensearch_lsr.training.teachers import kept
 from opensearch_lsr.training.train import train
 

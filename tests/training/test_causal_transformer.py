@@ -29,7 +29,7 @@ from transformers import (
 from opensearch_lsr.errors import CheckpointError, InputError
 from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.causal_transformer import CausalTransformer
-from opensearch_lsr.training.recipe import Lora, Prior
+from opensearch_lsr.training.recipe_model import Lora, Prior
 
 MODES = ("causal", "echo", "bidirectional")
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}

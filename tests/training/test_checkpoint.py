@@ -18,7 +18,7 @@ from opensearch_lsr.training.causal_transformer import CausalTransformer
 from opensearch_lsr.training.head import install
 from opensearch_lsr.training.lexical_prior import LexicalPrior
 from opensearch_lsr.training.logs import Logs
-from opensearch_lsr.training.recipe import Prior
+from opensearch_lsr.training.recipe_model import Prior
 
 ROUND_TRIPS: dict[str, dict[str, Any]] = {
     "plain": {},

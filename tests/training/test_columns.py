@@ -11,7 +11,7 @@ import torch
 from tiny_encoder import build
 
 from opensearch_lsr.training.loss import in_one
-from opensearch_lsr.training.recipe import Prior
+from opensearch_lsr.training.recipe_model import Prior
 
 COLUMNS = [["the kitchen tap leaks", "snow"], ["replace the battery of a phone and charge it", "the sea"]]
 

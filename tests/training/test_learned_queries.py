@@ -14,7 +14,8 @@ from opensearch_lsr.token_weights import MAX_WEIGHT
 from opensearch_lsr.training import checkpoint
 from opensearch_lsr.training.learned_queries import KeptInRange
 from opensearch_lsr.training.lexical_prior import LexicalPrior
-from opensearch_lsr.training.recipe import Prior, Recipe
+from opensearch_lsr.training.recipe import Recipe
+from opensearch_lsr.training.recipe_model import Prior
 from opensearch_lsr.training.train import train
 
 

@@ -17,7 +17,7 @@ from tiny_encoder import SPECIAL_IDS, TEXTS, TOKENS, build, encode, names, weigh
 from opensearch_lsr.errors import CheckpointError, InputError
 from opensearch_lsr.training import checkpoint, model
 from opensearch_lsr.training.lexical_prior import LexicalPrior
-from opensearch_lsr.training.recipe import Model, Prior
+from opensearch_lsr.training.recipe_model import Model, Prior
 
 
 def test_from_a_masked_lm(masked_lm: Path, checkpoint_folder: Callable[..., Path]) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training import recipe_file
-from opensearch_lsr.training.recipe import Data, Model, Objective, Prior, Recipe, Teacher
+from opensearch_lsr.training.recipe import Data, Objective, Recipe, Teacher
+from opensearch_lsr.training.recipe_model import Model, Prior
 
 LEAST = 'name = "n"\n[model]\nbackbone = "org/backbone"\n'
 

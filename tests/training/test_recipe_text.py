@@ -12,20 +12,8 @@ import pytest
 
 from opensearch_lsr import settings_file
 from opensearch_lsr.training import recipe_file
-from opensearch_lsr.training.recipe import (
-    Adaptation,
-    Batches,
-    Data,
-    Evaluation,
-    Lora,
-    Model,
-    Objective,
-    Prior,
-    Recipe,
-    Regularizer,
-    Teacher,
-    Training,
-)
+from opensearch_lsr.training.recipe import Batches, Data, Evaluation, Objective, Recipe, Regularizer, Teacher, Training
+from opensearch_lsr.training.recipe_model import Adaptation, Lora, Model, Prior
 
 
 def write(folder: Path, text: str) -> Path:

@@ -19,7 +19,8 @@ from tiny_checkpoint import make_idf, make_tokenizer
 
 from opensearch_lsr.errors import InputError
 from opensearch_lsr.training import callbacks, checkpoint, model, recipe_file, run_log
-from opensearch_lsr.training.recipe import Adaptation, Prior, Recipe, Regularizer
+from opensearch_lsr.training.recipe import Recipe, Regularizer
+from opensearch_lsr.training.recipe_model import Adaptation, Prior
 from opensearch_lsr.training.train import RUN, train
 
 Make = Callable[..., Recipe]

@@ -16,7 +16,8 @@ from opensearch_lsr.cli.quickstart import SAMPLE
 from opensearch_lsr.data.training_set import TrainingSet
 from opensearch_lsr.errors import CheckpointError, InputError
 from opensearch_lsr.training import card, checkpoint, recipe_file, run_log
-from opensearch_lsr.training.recipe import Adaptation, Data, Evaluation, Model, Objective, Recipe, Regularizer, Teacher
+from opensearch_lsr.training.recipe import Data, Evaluation, Objective, Recipe, Regularizer, Teacher
+from opensearch_lsr.training.recipe_model import Adaptation, Model
 from opensearch_lsr.training.train import RUN, Trained, train
 
 Make = Callable[..., Recipe]

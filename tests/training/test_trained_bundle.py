@@ -12,7 +12,8 @@ import torch
 from opensearch_lsr import DocumentEncoder, QueryEncoder
 from opensearch_lsr.export.export import export
 from opensearch_lsr.training import checkpoint, model, terms
-from opensearch_lsr.training.recipe import Prior, Recipe, Regularizer
+from opensearch_lsr.training.recipe import Recipe, Regularizer
+from opensearch_lsr.training.recipe_model import Prior
 from opensearch_lsr.training.train import train
 
 Make = Callable[..., Recipe]

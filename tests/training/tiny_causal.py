@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from opensearch_lsr.training import checkpoint, model
-from opensearch_lsr.training.recipe import Model
+from opensearch_lsr.training.recipe_model import Model
 
 Attention = Literal["causal", "echo", "bidirectional"]
 Family = Literal["gpt2", "llama", "qwen2", "qwen3"]

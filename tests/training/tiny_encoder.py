@@ -11,7 +11,7 @@ from tiny_checkpoint import SPECIALS, vocabulary
 from torch import Tensor
 
 from opensearch_lsr.training import checkpoint, model
-from opensearch_lsr.training.recipe import Model
+from opensearch_lsr.training.recipe_model import Model
 
 TEXTS = ["the kitchen tap leaks", "replace the battery of a phone and charge it", "snow snow snow"]
 TOKENS = vocabulary()

@@ -14,7 +14,7 @@ from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import alias as aliases
 from opensearch_lsr.cluster import bulk
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.handover.record import Record
 from opensearch_lsr.cluster.handover.view import Hit, View, key
 from opensearch_lsr.data.documents import Document, Reject

@@ -13,7 +13,7 @@ from opensearchpy.exceptions import OpenSearchException
 from opensearch_lsr.cluster import alias as aliases
 from opensearch_lsr.cluster import indices
 from opensearch_lsr.cluster.connect import reason
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.handover import block, deletes, from_file
 from opensearch_lsr.cluster.handover.copying import Copier
 from opensearch_lsr.cluster.handover.record import REPLACED, begin, look

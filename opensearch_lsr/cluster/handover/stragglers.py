@@ -12,7 +12,8 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import alias, indices, names
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD
 from opensearch_lsr.cluster.handover.record import Record
 
 IDLE = 1.0  # seconds without a document in a pipeline, after which no write is thought to be under way to it

@@ -9,7 +9,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import models, pipelines
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.health.check import Check, deploy_again
 from opensearch_lsr.cluster.preflight import Finding
 

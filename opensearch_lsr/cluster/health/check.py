@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.preflight import Finding
 
 

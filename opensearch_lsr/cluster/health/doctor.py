@@ -9,7 +9,7 @@ from opensearchpy.exceptions import AuthorizationException, TransportError
 
 from opensearch_lsr.cluster import bulk, query_side
 from opensearch_lsr.cluster.connect import reason
-from opensearch_lsr.cluster.deployment import Deployed, deployed
+from opensearch_lsr.cluster.deployed import Deployed, deployed
 from opensearch_lsr.cluster.features import Feature, Needs, needed_by
 from opensearch_lsr.cluster.health import agreement, documents, models, nodes, postings, sample, settings, tokens
 from opensearch_lsr.cluster.health.check import Check, unknown

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from opensearchpy import OpenSearch
 
-from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import MODEL_FIELD, TEXT_HASH_FIELD
 from opensearch_lsr.cluster.health.check import Check, deploy_again, unknown
 from opensearch_lsr.cluster.health.sample import Sample
 from opensearch_lsr.cluster.preflight import Finding

@@ -10,7 +10,7 @@ from opensearchpy.exceptions import TransportError
 
 from opensearch_lsr.cluster import models
 from opensearch_lsr.cluster.connect import reason
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.health.check import Check, deploy_again
 from opensearch_lsr.cluster.preflight import Finding
 from opensearch_lsr.errors import ClusterError

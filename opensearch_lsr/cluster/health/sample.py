@@ -22,7 +22,8 @@ from opensearchpy import OpenSearch, helpers
 
 from opensearch_lsr.cluster import chunks
 from opensearch_lsr.cluster.chunks import CHUNK_VECTOR, CHUNKS_FIELD
-from opensearch_lsr.cluster.deployment import OWN_FIELDS, SHORT_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD, Deployed
+from opensearch_lsr.cluster.deployed import Deployed
+from opensearch_lsr.cluster.deployment import OWN_FIELDS, SHORT_FIELD, TEXT_HASH_FIELD, VECTOR_FIELD
 from opensearch_lsr.data.documents import text_hash, text_of
 
 if TYPE_CHECKING:

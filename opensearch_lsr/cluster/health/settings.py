@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import first_load
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.health.check import Check
 from opensearch_lsr.cluster.preflight import Finding
 

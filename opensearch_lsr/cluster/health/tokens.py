@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from opensearchpy import OpenSearch
 
 from opensearch_lsr.cluster import models, probe, query_side
-from opensearch_lsr.cluster.deployment import Deployed
+from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.health.check import Check, deploy_again, unknown
 from opensearch_lsr.cluster.preflight import Finding
 from opensearch_lsr.query_encoder import TOKEN_WEIGHTS_INDEX, QueryEncoder

@@ -1,7 +1,7 @@
 """Learned sparse retrieval as ``opensearch-lsr deploy`` sets it up, searched as ``opensearch_lsr.cluster.search`` does.
 
 The vectors are encoded before (:mod:`opensearch_lsr.evaluation.vectors`) and sent as the client encoding mode sends
-them; index, pipelines and query models are made by the same :func:`~opensearch_lsr.cluster.deployment.deploy` that
+them; index, pipelines and query models are made by the same :func:`~opensearch_lsr.cluster.deploy.deploy` that
 users call. All but the presets balanced and fast share one index. What a system needs beside it (a two-phase pipeline,
 a query model) comes from a deployment of its own, whose index stays empty and whose search pipeline the requests name.
 """
@@ -15,11 +15,8 @@ from typing import Any, ClassVar
 from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import names, preflight, search, status, templates, two_step, vector_fields
 from opensearch_lsr.cluster.deploy import deploy
-from opensearch_lsr.cluster.deployment import (
-    Deployed,
-    Deployment,
-    deployed,
-)
+from opensearch_lsr.cluster.deployed import Deployed, deployed
+from opensearch_lsr.cluster.deployment import Deployment
 from opensearch_lsr.cluster.features import Needs
 from opensearch_lsr.cluster.presets import BALANCED, EXACT, FAST, PRESETS
 from opensearch_lsr.cluster.search import Options
