@@ -11,8 +11,9 @@ class Prior:
     """The lexical prior's start values: β, k and b of BM25's saturated term frequency.
 
     Attributes:
-        beta: weight of a saturated term. Training with 0.2 cost nothing on short documents, with 0.5 it did
-            (benchmarks/ablations); after training with 0.2, the default encoder's dev splits liked 0.5 best.
+        beta: weight of a saturated term. On short documents, training with 0.5 lost against training without a prior,
+            and 0.2 did not show a loss (benchmarks/ablations); the default encoder was trained with 0.2 and raised to
+            0.5 afterwards, by its dev splits.
         k: where term frequency saturates.
         b: how much length counts.
         average_length: in tokens.

@@ -60,11 +60,11 @@ def _make_venv(python: str, venv: Path) -> None:
 @pytest.mark.parametrize("which", ["none", "fp16", "int8", "int8-dynamic", "int4", "top-k", "vocabulary", "default"])
 def test_same_vectors(which: str, old_python: Path, exported: Callable[..., Bundle], tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("water\nsnow\ntap\n", encoding="utf-8")
-    options = {"top-k": {"top_k": 5}, "vocabulary": {"vocabulary": tmp_path / "words.txt"}}.get(which)
-    if which == "default":
-        bundle = Bundle.open(which)
-    else:
-        bundle = exported(**options, quantize="int8") if options else exported(quantize=which)
+    special = {
+        "top-k": {"quantize": "int8", "top_k": 5},
+        "vocabulary": {"quantize": "int8", "vocabulary": tmp_path / "words.txt"},
+    }
+    bundle = Bundle.open(which) if which == "default" else exported(**special.get(which, {"quantize": which}))
     rng = np.random.default_rng(0)
     ids = rng.integers(5, bundle.config.vocab_size, (3, 17))
     mask = np.ones_like(ids)
