@@ -7,16 +7,9 @@ from typing import Any, ClassVar
 from opensearch_lsr.cluster.deployment import VECTOR_FIELD
 from opensearch_lsr.evaluation.storage import Record
 from opensearch_lsr.evaluation.systems.seismic import Seismic, SeismicIndex
-from opensearch_lsr.evaluation.systems.sparse import PRUNED_QUERY, Balanced, Fast, PrunedQuery, SparseIndex, Tokens
+from opensearch_lsr.evaluation.systems.sparse import PRUNED_QUERY, Fast, SparseIndex, Tokens
 
 ORDER = "strongest"  # a field
-
-
-class BalancedPrunedQuery(Balanced):
-    """Both sides pruned."""
-
-    name: ClassVar[str] = "balanced-pruned-query"
-    options = PrunedQuery.options
 
 
 class FastPrunedQuery(Fast):
@@ -83,4 +76,4 @@ class Sorted(Tokens):
     place: ClassVar[type[SparseIndex]] = SortedIndex
 
 
-TRIED = (BalancedPrunedQuery, FastPrunedQuery, LongSeismic, WideSeismic, Sorted)
+TRIED = (FastPrunedQuery, LongSeismic, WideSeismic, Sorted)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(["exact", "balanced", "fast"]),
     default="exact",
     show_default=True,
-    help="Exactness for speed: weak document weights left out, or candidates by short vectors first.",
+    help="Exactness for speed: weak weights left out on both sides, or candidates by short vectors first.",
 )
 @click.option("--prune", type=PruneRule(), help="Keep only strong document weights, e.g. max_ratio=0.1.")
 @click.option(

@@ -79,8 +79,13 @@ class Deployed:
 
     @property
     def prune(self) -> Prune | None:
-        rule = self.meta.get("prune")
-        return Prune(rule["prune_type"], float(rule["prune_ratio"])) if rule else None
+        """Which weights of a document vector are kept; None: all."""
+        return _rule(self.meta.get("prune"))
+
+    @property
+    def prune_query(self) -> Prune | None:
+        """Which tokens of a query are kept, unless it asks for exact search; None: all."""
+        return _rule(self.meta.get("prune_query"))
 
 
 def deployed(client: OpenSearch, alias: str) -> Deployed:
@@ -107,3 +112,7 @@ def deployed(client: OpenSearch, alias: str) -> Deployed:
             f"run: opensearch-lsr deploy BUNDLE --alias NAME --from {index}"
         )
     return Deployed(alias, index, meta)
+
+
+def _rule(stored: Mapping[str, Any] | None) -> Prune | None:
+    return Prune(stored["prune_type"], float(stored["prune_ratio"])) if stored else None

@@ -34,6 +34,7 @@ class Deployment:
         query_mode: ``tokens``, ``analyzer`` or ``model``: what the cluster must be able to answer.
         two_phase: score strong query tokens first, in the default search pipeline.
         prune: which weights of a document vector are kept.
+        prune_query: which tokens of a query are kept, where it sends tokens and does not ask for exact search.
         two_step: documents get a short vector beside the whole one, which finds candidates (``cluster/two_step.py``).
         chunk: documents have a vector for each chunk of at most so many bytes (``cluster/chunks.py``); None: one
             vector, of as much as the encoder reads.
@@ -48,6 +49,7 @@ class Deployment:
     query_mode: str = "tokens"
     two_phase: bool = False
     prune: Prune | None = None
+    prune_query: Prune | None = None
     two_step: bool = False
     chunk: int | None = None
     mapping: Mapping[str, Any] = field(default_factory=dict)
@@ -147,6 +149,7 @@ class Deployment:
             "encode": self.encode,
             "fields": list(self.fields),
             "prune": self.prune.processor() if self.prune else None,
+            "prune_query": self.prune_query.processor() if self.prune_query else None,
             "two_phase": self.two_phase,
             "two_step": self.two_step,
             "chunk": self.chunk,

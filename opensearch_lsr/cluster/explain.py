@@ -53,6 +53,8 @@ def explain(client: OpenSearch, alias: str, text: str, document: str) -> Explana
     target = deployed(client, alias)
     encoder = QueryEncoder.from_cluster(client, alias)
     query = encoder.encode(text)
+    if target.prune_query:
+        query = target.prune_query(query)
     wanted = [*target.fields, VECTOR_FIELD, CHUNKS_FIELD]
     try:
         source = client.get(index=target.index, id=document, _source_includes=wanted)["_source"]

@@ -119,6 +119,7 @@ def plan_migration(
         query_mode=changes.query_mode or kept["query_mode"],
         two_phase=kept["two_phase"] if changes.two_phase is None else changes.two_phase,
         prune=changes.prune or current.prune,
+        prune_query=None if by_model else current.prune_query,
         two_step=not by_model and current.two_step,
         chunk=current.chunk and min(current.chunk, chunks.longest(opened)),
         source_index=current.index,

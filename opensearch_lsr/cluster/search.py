@@ -45,11 +45,11 @@ class Options:
     Attributes:
         mode: ``tokens`` (looked up here), ``analyzer`` (built into OpenSearch 3.1+) or ``model`` (SPARSE_TOKENIZE, or a
             bi-encoder's own model); None takes ``tokens``, or ``model`` for a bi-encoder.
-        prune: which query tokens are kept (``tokens`` only).
+        prune: which query tokens are kept (``tokens`` only); None: what the deployment says.
         two_phase: strong tokens first; with two-phase in the default pipeline this changes nothing.
         filter: an OpenSearch filter clause.
         hybrid: BM25 and sparse scores, normalised and averaged.
-        exact: whole vectors in one step, where two-step is deployed.
+        exact: all of a query's tokens, and whole vectors in one step, whatever preset is deployed.
     """
 
     mode: str | None = None
@@ -156,7 +156,8 @@ def _sparse_clause(
         raise InputError(f"pruning needs the query's tokens; the {mode} mode sends text: leave out --prune or --mode")
     if mode == "tokens":
         encoder = _fitting(client, target, encoder)
-        return encoder.neural_sparse(text, target.vector_field, options.prune)
+        prune = options.prune or (None if options.exact else target.prune_query)
+        return encoder.neural_sparse(text, target.vector_field, prune)
     if mode == "analyzer":
         if not target.meta["analyzer"]:
             raise DeploymentError(

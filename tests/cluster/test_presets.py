@@ -13,12 +13,16 @@ from opensearch_lsr.bundle import Bundle
 from opensearch_lsr.cluster import bulk, search, two_step
 from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.deployment import SHORT_FIELD, VECTOR_FIELD, Deployment
+from opensearch_lsr.cluster.explain import explain
+from opensearch_lsr.cluster.health.check import deploy_again
 from opensearch_lsr.cluster.search import Options
 from opensearch_lsr.cluster.status import undeploy
 from opensearch_lsr.data import beir, documents
 from opensearch_lsr.document_encoder import DocumentEncoder
 from opensearch_lsr.errors import DeploymentError, InputError
+from opensearch_lsr.query_encoder import QueryEncoder
 from opensearch_lsr.rank_feature import short
+from opensearch_lsr.sparse_vector import Prune
 
 pytestmark = pytest.mark.cluster
 SAMPLE = Path(bulk.__file__).parents[1] / "samples" / "handbook"
@@ -94,6 +98,29 @@ def test_balanced_documents_have_no_weak_tokens(client: OpenSearch, tiny: Bundle
     strong = {token: weight for token, weight in whole.items() if weight >= 0.1 * max(whole.values())}
     assert client.get(index=target.index, id="d")["_source"][VECTOR_FIELD] == short(strong)
     assert SHORT_FIELD not in client.get(index=target.index, id="d")["_source"]
+
+
+def test_balanced_queries_have_no_weak_tokens(client: OpenSearch, alias: str) -> None:
+    target = deploy(client, alias=alias, fields=["text"], encode="client", preset="balanced")
+    text = "the brakes of a bicycle squeak"
+    bulk.load(client, target, [documents.Document("d", {"text": text}, "")], DocumentEncoder.from_pretrained())
+    whole = QueryEncoder.from_cluster(client, alias).encode(text)
+    strong = {token: weight for token, weight in whole.items() if weight >= 0.3 * max(whole.values())}
+    assert strong.keys() < whole.keys()
+
+    def sent(options: Options) -> dict[str, float]:
+        request = search.body(client, target, text, size=1, options=options)
+        tokens: dict[str, float] = request["query"]["neural_sparse"][VECTOR_FIELD]["query_tokens"]
+        return tokens
+
+    assert sent(Options()) == strong
+    assert sent(Options(exact=True)) == whole
+    assert len(sent(Options(prune=Prune("top_k", 1)))) == 1
+    (hit,) = search.search(client, alias, text)
+    parts = explain(client, alias, text, "d").contributions
+    assert {part.token for part in parts} <= strong.keys()
+    assert sum(part.score for part in parts) == pytest.approx(hit.score, rel=0.01)
+    assert "--preset balanced" in deploy_again(target)
 
 
 def test_a_preset_cannot_change_under_documents(client: OpenSearch, tiny: Bundle, alias: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from opensearch_lsr.cluster.deployed import Deployed
 from opensearch_lsr.cluster.preflight import Finding
+from opensearch_lsr.cluster.presets import BALANCED, PRESETS
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def deploy_again(target: Deployed) -> str:
         words.append("--two-phase")
     if target.two_step:
         words.append("--preset fast")
+    elif target.prune_query == PRESETS[BALANCED]["prune_query"]:
+        words.append("--preset balanced")
     if target.chunk:
         words.append(f"--chunk {target.chunk}")
     if meta["prune"]:

@@ -87,7 +87,7 @@ class SparseIndex(Storage):
 
 
 class BalancedIndex(SparseIndex):
-    """The same with the weak tokens of each document left out."""
+    """The same with the weak tokens of each document left out, and of each query."""
 
     name = "lsr-balanced"
     preset = BALANCED
@@ -128,7 +128,7 @@ class Tokens(System):
             "two_phase": wish.two_phase,
             "prune": wish.prune.processor() if wish.prune else None,
             "two_step": {"tokens": two_step.TOKENS, "window": two_step.WINDOW} if wish.two_step else None,
-            "prune_query": self.options.prune.processor() if self.options.prune else None,
+            "prune_query": rule.processor() if (rule := self.options.prune or wish.prune_query) else None,
             "hybrid": self.options.hybrid,
         }
 
@@ -205,7 +205,7 @@ class TwoPhase(Tokens):
 
 
 class Balanced(Tokens):
-    """The preset: documents without their weak tokens."""
+    """The preset: documents and queries without their weak tokens."""
 
     name = "balanced"
     title = "LSR (balanced)"
