@@ -2,8 +2,8 @@
 
     LSR_START=../shared/checkpoints/minilm-l6-trial1 python benchmarks/default_encoder/restore.py -o FOLDER
 
-int8 weights are multiplied out to float32; they are what the bundle computes with, and the two must agree. The start's
-folder gives the configuration and the tokenizer.
+int8 weights are multiplied out to float32; they are what the bundle computes with, and the two must agree in the tokens
+that the bundle keeps of a document. The start's folder gives the configuration and the tokenizer.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     asked = parser.parse_args()
     bundle = Bundle.open(asked.bundle)
+    if bundle.config.quantization != "int8":
+        sys.exit(f"error: {bundle.path}: its weights are {bundle.config.quantization}; only int8 ones are read here")
     encoder = model.build(
         recipe_model.Model(
             backbone=os.environ["LSR_START"],
@@ -66,26 +68,25 @@ def main() -> None:
 
 def multiplied_out(file: Path) -> dict[str, torch.Tensor]:
     """Initializers by their names in torch, int8 ones times their scales."""
-    arrays = {one.name: numpy_helper.to_array(one) for one in onnx.load(file).graph.initializer}
+    initializers = onnx.load(file).graph.initializer
+    arrays = {one.name.removeprefix("whole."): numpy_helper.to_array(one) for one in initializers}
     found = {}
     for name, array in arrays.items():
         if name.endswith(".int8"):
             bare = name.removesuffix(".int8")
             found[bare] = torch.from_numpy(array.astype(np.float32) * arrays[f"{bare}.scale"])
-        elif not name.endswith(".scale") or name == "prior.scale":
+        elif f"{name.removesuffix('.scale')}.int8" not in arrays:
             found[name] = torch.from_numpy(array.copy())
     return found
 
 
 def furthest(vectors: torch.Tensor, encoder: DocumentEncoder, texts: list[str]) -> float:
-    """The largest difference of a weight."""
+    """The largest difference of a weight that the bundle keeps."""
     vocabulary = encoder.bundle.tokenizer.get_vocab()
-    largest = 0.0
-    for dense, sparse in zip(vectors, encoder.encode(texts), strict=True):
-        for token, weight in sparse.items():
-            dense[vocabulary[token]] -= weight
-        largest = max(largest, float(dense.abs().max()))
-    return largest
+    pairs = zip(vectors, encoder.encode(texts), strict=True)
+    return max(
+        abs(float(dense[vocabulary[token]]) - weight) for dense, sparse in pairs for token, weight in sparse.items()
+    )
 
 
 if __name__ == "__main__":

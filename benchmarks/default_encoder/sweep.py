@@ -1,6 +1,7 @@
 """nDCG@10 of a checkpoint on dev splits: what the default encoder is chosen by.
 
-For each weight β of its lexical prior, then for each number of tokens that a document keeps (``export --top-k``).
+For each weight β of its lexical prior, with all of a document's tokens and with the 200 that can add most (``export
+--top-k``), then for other numbers of tokens.
 
     python benchmarks/default_encoder/sweep.py CHECKPOINT --collections ../shared/collections --folds FOLDS
 
@@ -27,7 +28,7 @@ from opensearch_lsr.training.recipe import Evaluation
 from opensearch_lsr.training.teachers.bm25 import BM25Teacher
 
 BETAS = (0.0, 0.1, 0.2, 0.4, 0.5, 0.7, 1.0, 2.0)
-KEPT = (250, 200, 150, 100)
+TOP_K, OTHERS = 200, (250, 150, 100)
 DOCUMENTS, QUERIES, SEED, BATCH = 2500, 500, 5, 32
 WHOLE = {"nfcorpus": 1_000_000}
 SMALLEST = 1e-5  # less is rounding, where the prior is subtracted again
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--collections", type=Path, required=True)
     parser.add_argument("--folds", type=Path, required=True, help="what folds.py wrote")
-    parser.add_argument("--beta", type=float, default=0.5, help="for which fewer tokens are tried [default: 0.5]")
+    parser.add_argument("--beta", type=float, default=0.5, help="for which other numbers are tried [default: 0.5]")
     parser.add_argument("--max-length", type=int, default=512)
     asked = parser.parse_args()
     folders = [asked.folds / "scifact", *(asked.collections / name for name in ("scitldr", "cosqa", "nfcorpus"))]
@@ -57,14 +58,15 @@ def main() -> None:
         queries, _ = encode(model, list(dev.queries.values()), "query")
         learned, lexical = encode(model, list(dev.corpus.values()), "document", prior)
         tried = {f"β {beta}": learned + beta * lexical for beta in BETAS}
-        tried |= {f"top {k}": strongest(learned + asked.beta * lexical, table, k) for k in KEPT}
+        tried |= {f"β {beta}, top {TOP_K}": strongest(learned + beta * lexical, table, TOP_K) for beta in BETAS}
+        tried |= {f"β {asked.beta}, top {k}": strongest(learned + asked.beta * lexical, table, k) for k in OTHERS}
         for name, vectors in tried.items():
             found = quality(dev, (queries @ vectors.T).toarray())
             active = (vectors > 0).sum() / len(dev.corpus)
             rows.setdefault(name, []).append(f"{found:.4f} ({active:.0f})")
-    print(f"{'':8}" + "".join(f"{folder.name:>14}" for folder in folders))
+    print(f"{'':14}" + "".join(f"{folder.name:>14}" for folder in folders))
     for name, values in rows.items():
-        print(f"{name:8}" + "".join(f"{value:>14}" for value in values))
+        print(f"{name:14}" + "".join(f"{value:>14}" for value in values))
 
 
 @torch.no_grad()

@@ -33,9 +33,9 @@ class Contribution:
 class Explanation:
     """The tokens that a query and a document share, the largest contribution first.
 
-    The contributions add up to the score, apart from rank_features' rounding of document weights (≤ 0.4 %). Where
-    documents have a vector for each chunk, they are of the best: the ``chunk``-th, from 1, of ``chunks``. ``text`` is
-    what it was made from; None when the document's text has other chunks now.
+    The contributions add up to the score of a plain search, apart from rank_features' rounding of document weights
+    (≤ 0.4 %). Where documents have a vector for each chunk, they are of the best: the ``chunk``-th, from 1, of
+    ``chunks``. ``text`` is what it was made from; None when the document's text has other chunks now.
     """
 
     contributions: list[Contribution]

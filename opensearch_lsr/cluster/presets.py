@@ -1,4 +1,4 @@
-"""How much exactness a deployment gives for speed, by name; what each costs is in docs/query-latency.md, measured."""
+"""How much exactness a deployment gives for speed, by name; what each costs is in README.md, measured."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Options:
         two_phase: strong tokens first; with two-phase in the default pipeline this changes nothing.
         filter: an OpenSearch filter clause.
         hybrid: BM25 and sparse scores, normalised and averaged.
-        exact: all of a query's tokens, and whole vectors in one step, whatever preset is deployed.
+        exact: all of a query's tokens, and one step over the vectors that documents have, whatever preset is deployed.
     """
 
     mode: str | None = None

@@ -5,11 +5,11 @@ when the document is indexed::
 
     contribution(t) = w_d(t) · w_q(t)        short(d) = the TOKENS entries of d with the largest contributions
 
-The first step scores all documents by short vectors, whose posting lists are about half as long; the best WINDOW of
-them get the score of their whole vectors, so that scores are those of exact search and only which documents are scored
-can differ. The paper cuts queries, too, and saturates weights in the first step; here queries are whole, as cutting
-them saves few postings. ``benchmarks/candidates.py`` prints what other lengths and windows find: among a million
-documents these keep nDCG@10 and nine of exact search's first ten.
+The first step scores all documents by short vectors, whose posting lists are little more than half as long; the best
+WINDOW of them get the score of their whole vectors, so that scores are those of exact search and only which documents
+are scored can differ. The paper cuts queries, too, and saturates weights in the first step; here queries are whole, as
+cutting them saves few postings. ``benchmarks/candidates.py`` prints what other lengths and windows find: among a
+million documents these keep nDCG@10 and nine of exact search's first ten.
 """
 
 from __future__ import annotations
