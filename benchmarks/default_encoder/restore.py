@@ -46,6 +46,8 @@ def main() -> None:
     )
     transformer, *_, prior = checkpoint.document_modules(encoder)
     values = multiplied_out(bundle.onnx)
+    if "head.bias" in values:  # the export's own head has it
+        values["model.cls.predictions.bias"] = values["head.bias"]
     prior.load_state_dict({name: values.pop(f"prior.{name}") for name in ("scale", "raw_k", "raw_b")})
     missing, unexpected = transformer.model.load_state_dict(
         {name.removeprefix("model."): value for name, value in values.items() if name.startswith("model.")},
