@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--two-phase", is_flag=True, help="Score strong query tokens first.")
 @click.option("--filter", "condition", help="FIELD=VALUE, or an OpenSearch filter clause as JSON.")
 @click.option("--hybrid", is_flag=True, help="Combine with BM25: both normalised and averaged.")
-@click.option("--exact", is_flag=True, help="All query tokens, whole vectors, one step, whatever preset is deployed.")
+@click.option("--exact", is_flag=True, help="All query tokens in one step, whatever preset is deployed.")
 @click.option("--timings", "show_timings", is_flag=True, help="Print where the time went.")
 @click.option("--body", "only_body", is_flag=True, help="Print the request instead of sending it.")
 @cluster_options
